@@ -39,7 +39,7 @@ class MmioDriver {
   bool Negotiate(uint64_t features);
   void SetUpQueue(uint32_t index, const QueueSettings& settings);
   void SetDriverOk();
-  // All of these: every queue of the device with `size` entries.
+  // All of these: every queue of the device with `size` entries, or as many as it may have.
   void Start(uint64_t features, uint16_t size = 16);
 
   // The queues of Start.
