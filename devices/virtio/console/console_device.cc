@@ -66,9 +66,13 @@ size_t ConsoleDevice::OfferInput(absl::Span<const std::byte> data) {
   size_t taken = 0;
   while (receive != nullptr && taken < data.size()) {
     absl::StatusOr<std::optional<DescriptorChain>> chain = receive->Pop();
-    if (!chain.ok()) {
+    absl::Status failure = chain.status();
+    if (chain.ok() && *chain && (*chain)->writable_size() == 0) {
+      failure = absl::InvalidArgumentError("a console receive buffer that is not writable");
+    }
+    if (!failure.ok()) {
       counters_.errors.Add();
-      queues_.Fail(chain.status());
+      queues_.Fail(failure);
       receive = nullptr;
       break;
     }
