@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# shellcheck shell=bash
+# Steps with progress for the scripts in tools/: each says what it does, how long it took and, if it
+# fails, the end of its log and where the rest is. Works without a terminal, HOME or stdin.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+readonly ROOT
+export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+LOGS=$ROOT/out/log
+mkdir -p "$LOGS"
+
+# step NAME WHAT COMMAND...: runs COMMAND with its output in $LOGS/NAME.log; its status is the
+# command's.
+step() {
+  local name=$1 what=$2 log=$LOGS/$1.log start=$SECONDS status=0
+  shift 2
+  printf '%-58s ' "$what ..."
+  "$@" > "$log" 2>&1 < /dev/null || status=$?
+  if (( status == 0 )); then
+    printf 'ok (%d s)\n' $((SECONDS - start))
+  else
+    printf 'FAILED (%d s)\n' $((SECONDS - start))
+    tail -n 30 "$log" | sed 's/^/    | /'
+    printf '    the whole log: %s\n' "${log#"$ROOT"/}"
+  fi
+  return "$status"
+}
