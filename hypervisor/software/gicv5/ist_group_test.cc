@@ -216,7 +216,9 @@ TEST_P(IstSeriesTest, TableOutsideGuestMemoryIsEfault) {
     ASSERT_EQ(vm.SetIrs(0x190, kBits), 0);
     ASSERT_EQ(vm.SetIrs(0x180, address | 1), 0);
     EXPECT_EQ(vm.RestoreIst(ist_), EFAULT) << address;
-    if (v1()) EXPECT_EQ(vm.SaveIst(&ist_), EFAULT) << address;
+    if (v1()) {
+      EXPECT_EQ(vm.SaveIst(&ist_), EFAULT) << address;
+    }
   }
 }
 
