@@ -104,6 +104,7 @@ debian_sysroot = repository_rule(
 )
 
 def debian_repositories():
+    link_only_repository(name = "benchmark", libs = {"benchmark": "-lbenchmark -pthread"})
     link_only_repository(name = "libfdt", libs = {"libfdt": "-lfdt"})
     debian_sysroot(
         name = "sysroot_arm64",
