@@ -18,7 +18,7 @@ TEST_P(RandomOperationsTest, SelectionIsWhatTheOracleSays) {
   for (int round = 0; round < 4; ++round) {
     std::vector<uint8_t> bytes(2000);
     for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
-    bytes[0] = static_cast<uint8_t>(GetParam() % 8 + 32 * (round & 1));
+    bytes[0] = static_cast<uint8_t>(GetParam());  // dialect, priority bits, how far initialised
     DoRandomOperations(bytes);
   }
 }
