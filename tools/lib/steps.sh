@@ -12,7 +12,7 @@ mkdir -p "$LOGS"
 # step NAME WHAT COMMAND...: runs COMMAND with its output in $LOGS/NAME.log; its status is the
 # command's.
 step() {
-  local name=$1 what=$2 log=$LOGS/$1.log start=$SECONDS status=0
+  local what=$2 log=$LOGS/$1.log start=$SECONDS status=0
   shift 2
   printf '%-58s ' "$what ..."
   "$@" > "$log" 2>&1 < /dev/null || status=$?
