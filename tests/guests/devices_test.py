@@ -40,9 +40,8 @@ class DiskTest(GuestTest):
     def test_large_reads_cost_one_notification_and_interrupt_each(self):
         disk = self.blank_disk(size_mib=64)
         outcome = self.boot("blockread", "--disk", disk)
-        counters = next(device for device in outcome.stats["devices"]
-                        if device["name"].startswith("blk"))
-        self.assertGreaterEqual(counters["read_bytes"], 64 << 20)
+        counters = outcome.stats["devices"]["blk.disk0"]
+        self.assertGreaterEqual(counters["bytes_read"], 64 << 20)
         requests = counters["requests"]
         self.assertLessEqual(counters["notifications"], 1.05 * requests, counters)
         self.assertLessEqual(counters["interrupts"], 1.05 * requests, counters)

@@ -59,8 +59,8 @@ class PowerTest(GuestTest):
     def test_stop_at(self):
         outcome = self.run_guest("hello", "--stop-at", "50000000")
         self.assertEqual(outcome.status, guest.STATUS_STOP_AT, str(outcome))
-        self.assertGreaterEqual(outcome.stats["instructions"], 50_000_000)
-        self.assertLess(outcome.stats["instructions"], 50_200_000)
+        self.assertGreaterEqual(outcome.stats["total"]["instructions"], 50_000_000)
+        self.assertLess(outcome.stats["total"]["instructions"], 50_200_000)
 
 
 class HotplugTest(GuestTest):
@@ -87,7 +87,7 @@ class DeterminismTest(GuestTest):
             disk = self.disk(size_mib=32, name=f"{name}.img", hello=b"hello\n")
             outcome = self.boot(program, "--cpus", str(cpus), "--disk", disk)
             with open(disk, "rb") as image:
-                runs.append((outcome.stdout, outcome.stats["instructions"], image.read()))
+                runs.append((outcome.stdout, outcome.stats["total"]["instructions"], image.read()))
             os.remove(disk)
         for what, first, second in zip(("console", "instructions", "disk"), *runs):
             self.assertEqual(first, second, f"the {what} of two runs differ")
