@@ -56,6 +56,7 @@ void FdtBuilder::Try(absl::FunctionRef<int(void* fdt)> call, std::string_view wh
 FdtBuilder::Node FdtBuilder::Begin(std::string_view name) {
   Try([&](void* fdt) { return fdt_begin_node(fdt, std::string(name).c_str()); },
       absl::StrCat("begin node ", name));
+  ++open_nodes_;
   return Node(this);
 }
 
@@ -64,6 +65,7 @@ FdtBuilder::Node FdtBuilder::Begin(std::string_view name, uint64_t unit_address)
 }
 
 void FdtBuilder::EndNode() {
+  --open_nodes_;
   Try([](void* fdt) { return fdt_end_node(fdt); }, "end node");
 }
 
@@ -121,6 +123,7 @@ void FdtBuilder::Ranges(std::string_view name, absl::Span<const GuestRange> rang
 }
 
 absl::StatusOr<std::vector<std::byte>> FdtBuilder::Finish() {
+  if (open_nodes_ != 0) return absl::InternalError("device tree: finished with a node open");
   Try([](void* fdt) { return fdt_finish(fdt); }, "finish");
   if (!status_.ok()) return status_;
   buffer_.resize(fdt_totalsize(buffer_.data()));

@@ -73,6 +73,7 @@ class FdtBuilder {
   const size_t max_size_;
   std::vector<std::byte> buffer_;
   absl::Status status_;
+  int open_nodes_ = 0;
 };
 
 }  // namespace firn

@@ -85,7 +85,7 @@ FdtDevice PvpanicFdtDevice() {
 }
 
 FdtDevice VirtioMmioFdtDevice(GuestRange registers, uint32_t spi) {
-  return {.name = "virtio_mmio",
+  return {.name = "virtio",
           .compatible = {"virtio,mmio"},
           .registers = registers,
           .spi = spi,
