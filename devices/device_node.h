@@ -20,7 +20,7 @@ struct MmioDeviceNode {
   // An edge-triggered SPI.
   bool has_interrupt = true;
   // PrimeCell devices need "clocks" of a fixed clock with "clock-names" of this; empty: none.
-  std::string_view clock_name;
+  std::string_view clock_name = {};
   // "clock-frequency" in Hz; 0: no such property.
   uint32_t clock_frequency = 0;
   // "dma-coherent".

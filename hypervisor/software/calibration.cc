@@ -6,7 +6,6 @@
 #include <cstring>
 #include <set>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "hypervisor/software/engine.h"
 #include "hypervisor/software/system_registers.h"

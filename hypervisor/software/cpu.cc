@@ -63,7 +63,7 @@ absl::StatusOr<SliceEnd> Cpu::RunSlice(uint64_t budget) {
     if (irq_pending_ && (engine_->pstate() & kPstateI) == 0) TakeIrq(engine_->pc());
     PlanEvent();
     end_.reset();
-    block_start_ = block_end_ = 0;
+    engine_->block_count().start = engine_->block_count().end = 0;
 
     executing_ = true;
     bool stopped = false;
@@ -106,17 +106,28 @@ void Cpu::EndWith(SliceEnd end) {
   EndSlice();
 }
 
-void Cpu::CountInstructions(int64_t count) {
-  clock_->AddInstructions(count);
-  Add(instructions_, count);
+void Cpu::SyncCount() {
+  BlockCount& block = engine_->block_count();
+  const int64_t executed = counted_down_ - block.countdown;
+  clock_->AddInstructions(executed);
+  Add(instructions_, executed);
+  counted_down_ = block.countdown;
+}
+
+// An instruction that was completed outside the engine.
+void Cpu::CountOne() {
+  clock_->AddInstructions(1);
+  Add(instructions_, 1);
 }
 
 // A block is counted when it starts; takes back what lies behind `next_pc` in it.
 void Cpu::UncountFrom(uint64_t next_pc) {
-  if (next_pc >= block_start_ && next_pc < block_end_) {
-    CountInstructions(-static_cast<int64_t>((block_end_ - next_pc) / 4));
-    block_end_ = next_pc;
+  BlockCount& block = engine_->block_count();
+  if (next_pc >= block.start && next_pc < block.end) {
+    block.countdown += static_cast<int64_t>((block.end - next_pc) / 4);
+    block.end = next_pc;
   }
+  SyncCount();
 }
 
 std::optional<uint64_t> Cpu::NextDeadline() const {
@@ -130,15 +141,19 @@ std::optional<uint64_t> Cpu::NextDeadline() const {
   return next;
 }
 
-// The instruction count at which the slice next needs HandleEvent.
+// Sets the countdown to the first thing that the slice has to look up for.
 void Cpu::PlanEvent() {
+  SyncCount();
   const uint64_t now = clock_->instructions();
-  next_event_ = std::min(slice_end_, now + kPollInterval);
+  uint64_t delay = std::min(kPollInterval, slice_end_ > now ? slice_end_ - now : 0);
   if (!clock_->is_real()) {
     if (const std::optional<uint64_t> deadline = NextDeadline()) {
-      next_event_ = std::min(next_event_, now + (*deadline - clock_->Now()));
+      delay = std::min(delay, *deadline - clock_->Now());
     }
   }
+  // A pending interrupt is taken at the first block that finds it unmasked.
+  if (irq_pending_) delay = 0;
+  engine_->block_count().countdown = counted_down_ = static_cast<int64_t>(delay);
 }
 
 bool Cpu::UpdateInterrupts() {
@@ -156,25 +171,25 @@ void Cpu::TakeIrq(uint64_t pc) {
   TakeException(*engine_, {.vector = Vector::kIrq, .return_address = pc});
 }
 
-void Cpu::OnBlock(uint64_t pc, uint32_t size) {
-  if (irq_pending_ && !engine_->stop_requested() && (engine_->pstate() & kPstateI) == 0) {
-    TakeIrq(pc);
-    return;
-  }
-  block_start_ = pc;
-  block_end_ = pc + size;
-  CountInstructions(size / 4);
-  if (clock_->instructions() >= next_event_) HandleEvent(size);
-}
-
-// Between blocks: the one that is about to start has been counted, but not executed.
-void Cpu::HandleEvent(uint32_t block_size) {
-  if (clock_->instructions() - block_size / 4 >= slice_end_ || bus_->attention()) {
+// The block at `pc` has been counted but not executed. Until the next event, no block comes here.
+void Cpu::OnCountdown(uint64_t pc) {
+  if (engine_->stop_requested()) return;
+  const BlockCount& block = engine_->block_count();
+  const auto size = static_cast<int64_t>((block.end - block.start) / 4);
+  UncountFrom(pc);
+  if (clock_->instructions() >= slice_end_ || bus_->attention()) {
     EndWith(SliceEnd::kPreempted);
     return;
   }
-  UpdateInterrupts();
+  if (UpdateInterrupts() && (engine_->pstate() & kPstateI) == 0) {
+    TakeIrq(pc);
+    PlanEvent();
+    return;
+  }
   PlanEvent();
+  // The block executes now: counted again.
+  engine_->block_count() = {engine_->block_count().countdown - size, pc,
+                            pc + static_cast<uint64_t>(size) * 4};
 }
 
 Exit Cpu::TakeExit() {

@@ -103,7 +103,7 @@ class Cpu : public EngineClient {
   uint64_t interrupts_taken() const { return Load(interrupts_taken_); }
   uint64_t waits() const { return Load(waits_); }
 
-  void OnBlock(uint64_t pc, uint32_t size) override;
+  void OnCountdown(uint64_t pc) override;
   void OnException(Exception exception) override;
   bool OnMrs(SystemRegister reg, uint64_t* value) override;
   bool OnMsr(SystemRegister reg, uint64_t value) override;
@@ -130,11 +130,12 @@ class Cpu : public EngineClient {
     counter.store(Load(counter) + static_cast<uint64_t>(count), std::memory_order_relaxed);
   }
 
-  // Counting, and events that come with time (cpu.cc).
-  void CountInstructions(int64_t count);
+  // Counting, and events that come with time (cpu.cc). The engine counts down to the next event;
+  // SyncCount brings the clock up to date, PlanEvent sets the next.
+  void SyncCount();
+  void CountOne();
   void UncountFrom(uint64_t next_pc);
   void PlanEvent();
-  void HandleEvent(uint32_t block_size);
   void TakeIrq(uint64_t pc);
   absl::Status DropStaleState();
 
@@ -172,10 +173,8 @@ class Cpu : public EngineClient {
   std::optional<SliceEnd> end_;
   std::optional<Exit> exit_;
   std::optional<PendingMmio> mmio_;
-  uint64_t block_start_ = 0;
-  uint64_t block_end_ = 0;
-  uint64_t slice_end_ = 0;   // in clock_->instructions()
-  uint64_t next_event_ = 0;  // likewise
+  uint64_t slice_end_ = 0;     // in clock_->instructions()
+  int64_t counted_down_ = 0;  // the countdown up to which instructions are counted
 
   Counter instructions_ = 0;
   Counter interrupts_taken_ = 0;

@@ -152,7 +152,7 @@ void Cpu::HandleMmio(GuestAddress address, DataAbort abort, uint64_t pc) {
       EndWith(SliceEnd::kExit);
     } else {
       FinishLoad(abort, mmio.data);
-      CountInstructions(1);
+      CountOne();
       engine_->SetPc(pc + 4);
     }
   } else {
@@ -165,7 +165,7 @@ void Cpu::HandleMmio(GuestAddress address, DataAbort abort, uint64_t pc) {
       mmio_ = mmio;
       EndWith(SliceEnd::kExit);
     } else {
-      CountInstructions(1);
+      CountOne();
       engine_->SetPc(pc + 4);
       if (by_gic) {
         UpdateInterrupts();
@@ -192,7 +192,7 @@ void Cpu::FinishLoad(const DataAbort& abort, const std::array<std::byte, 8>& dat
 void Cpu::CompleteMmio() {
   if (!mmio_->abort.is_write()) FinishLoad(mmio_->abort, mmio_->data);
   mmio_.reset();
-  CountInstructions(1);
+  CountOne();
   engine_->SetPc(engine_->pc() + 4);
 }
 

@@ -37,6 +37,7 @@ bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
       *value = kCounterFrequency;
       return true;
     }
+    SyncCount();
     const uint64_t counter = clock_->Counter();
     if (reg.crm == 0) {
       *value = counter;
@@ -62,6 +63,7 @@ bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
 
 bool Cpu::OnMsr(SystemRegister reg, uint64_t value) {
   if (!IsTimerSpace(reg) || reg.crm < 2 || reg.op2 > 2 || !MayAccessTimer(reg)) return false;
+  SyncCount();
   Timer& timer = reg.crm == 3 ? virtual_timer_ : physical_timer_;
   switch (reg.op2) {
     case 0: timer.WriteTval(value, clock_->Counter()); break;

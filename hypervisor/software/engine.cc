@@ -47,9 +47,6 @@ int XRegister(unsigned n) {
 
 EngineClient* Client(void* user) { return static_cast<EngineClient*>(user); }
 
-void BlockHook(uc_engine*, uint64_t pc, uint32_t size, void* user) {
-  Client(user)->OnBlock(pc, size);
-}
 void InterruptHook(uc_engine*, uint32_t number, void* user) {
   Client(user)->OnException(static_cast<Exception>(number));
 }
@@ -99,19 +96,28 @@ absl::Status Engine::Initialize() {
   return status;
 }
 
+void Engine::BlockHook(uc_engine*, uint64_t pc, uint32_t size, void* user) {
+  Engine* engine = static_cast<Engine*>(user);
+  BlockCount& count = engine->block_count_;
+  count.start = pc;
+  count.end = pc + size;
+  count.countdown -= size / 4;
+  if (count.countdown <= 0) [[unlikely]] engine->client_->OnCountdown(pc);
+}
+
 absl::Status Engine::AddHooks() {
   uc_hook handle;
-  const auto add = [&](int type, void* function) {
-    return UnicornError(uc_hook_add(uc_, &handle, type, function, client_, 1, 0), "hook_add");
+  const auto add = [&](int type, void* function, void* user) {
+    return UnicornError(uc_hook_add(uc_, &handle, type, function, user, 1, 0), "hook_add");
   };
   const auto add_instruction = [&](void* function, int instruction) {
     return UnicornError(
         uc_hook_add(uc_, &handle, UC_HOOK_INSN, function, client_, 1, 0, instruction),
         "hook_add");
   };
-  absl::Status status = add(UC_HOOK_INTR, reinterpret_cast<void*>(InterruptHook));
-  status.Update(add(UC_HOOK_BLOCK, reinterpret_cast<void*>(BlockHook)));
-  status.Update(add(UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(TranslatedHook)));
+  absl::Status status = add(UC_HOOK_INTR, reinterpret_cast<void*>(InterruptHook), client_);
+  status.Update(add(UC_HOOK_BLOCK, reinterpret_cast<void*>(BlockHook), this));
+  status.Update(add(UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(TranslatedHook), client_));
   status.Update(add_instruction(reinterpret_cast<void*>(MrsHook), UC_ARM64_INS_MRS));
   status.Update(add_instruction(reinterpret_cast<void*>(MsrHook), UC_ARM64_INS_MSR));
   status.Update(add_instruction(reinterpret_cast<void*>(SysHook), UC_ARM64_INS_SYS));

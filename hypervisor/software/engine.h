@@ -46,8 +46,8 @@ struct ExceptionRecord {
 class EngineClient {
  public:
   virtual ~EngineClient() = default;
-  // A block of `size` bytes at virtual address `pc` is about to execute.
-  virtual void OnBlock(uint64_t pc, uint32_t size) = 0;
+  // A block at virtual address `pc` is about to execute, and the countdown has run out.
+  virtual void OnCountdown(uint64_t pc) = 0;
   // An exception. PC is behind the instruction for SVC, HVC and SMC, at it for the rest.
   virtual void OnException(Exception exception) = 0;
   // MRS and MSR of a register that Unicorn knows. True: done here.
@@ -57,6 +57,15 @@ class EngineClient {
   virtual void OnSys(SystemRegister reg, uint64_t operand) = 0;
   // Code at [pc, pc + size) was translated.
   virtual void OnTranslated(uint64_t pc, uint32_t size) = 0;
+};
+
+// What the engine keeps while it executes, at the start of each block: the hottest path there is.
+struct BlockCount {
+  // Instructions until OnCountdown; the block that starts is taken off before it executes.
+  int64_t countdown = 0;
+  // The block that executes, by virtual address.
+  uint64_t start = 0;
+  uint64_t end = 0;
 };
 
 // Where calibration found the exception record in a saved context.
@@ -95,6 +104,7 @@ class Engine {
   // Makes Run return before the next block. Only while Run is in progress.
   void Stop();
   bool stop_requested() const { return stop_requested_; }
+  BlockCount& block_count() { return block_count_; }
 
   // Drops stage 1 and stage 2 translations. Not inside a client method.
   void FlushTlb();
@@ -138,6 +148,7 @@ class Engine {
       : layout_(layout), client_(client) {}
   absl::Status Initialize();
   absl::Status AddHooks();
+  static void BlockHook(uc_engine* uc, uint64_t pc, uint32_t size, void* user);
   uint64_t Read(int reg) const;
   void Write(int reg, uint64_t value);
 
@@ -148,6 +159,7 @@ class Engine {
   uc_context* scratch_ = nullptr;
   uint64_t vttbr_ = 0, vtcr_ = 0;
   bool stop_requested_ = false;
+  BlockCount block_count_;
 };
 
 }  // namespace firn::software

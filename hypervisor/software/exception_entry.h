@@ -16,8 +16,8 @@ enum class Vector : uint64_t { kSynchronous = 0x000, kIrq = 0x080 };
 struct ExceptionToEl1 {
   Vector vector = Vector::kSynchronous;
   uint64_t return_address = 0;
-  std::optional<uint32_t> esr;
-  std::optional<uint64_t> far;
+  std::optional<uint32_t> esr = {};
+  std::optional<uint64_t> far = {};
 };
 
 // Enters the handler at VBAR_EL1 as AArch64.TakeException of the Arm ARM (DDI 0487) J1.1.

@@ -44,7 +44,7 @@ class MemoryMap {
   struct Slot {
     MemorySlot config;
     GuestRange range;
-    std::vector<uint64_t> dirty;  // empty unless it logs
+    std::vector<uint64_t> dirty = {};  // empty unless it logs
 
     bool logs() const { return (config.flags & kvm::kMemLogDirtyPages) != 0; }
     bool read_only() const { return (config.flags & kvm::kMemReadonly) != 0; }

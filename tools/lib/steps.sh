@@ -9,13 +9,19 @@ export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 LOGS=$ROOT/out/log
 mkdir -p "$LOGS"
 
-# step NAME WHAT COMMAND...: runs COMMAND with its output in $LOGS/NAME.log; its status is the
-# command's.
+# step NAME WHAT COMMAND...: runs COMMAND with its output in $LOGS/NAME.log, and with STREAM=true also
+# here; its status is the command's.
 step() {
-  local name=$1 what=$2 log=$LOGS/$1.log start=$SECONDS status=0
+  local what=$2 log=$LOGS/$1.log start=$SECONDS status=0
   shift 2
-  printf '%-58s ' "$what ..."
-  "$@" > "$log" 2>&1 < /dev/null || status=$?
+  if ${STREAM:-false}; then
+    printf '%s ...\n' "$what"
+    { "$@" 2>&1 < /dev/null || status=$?; } > >(tee "$log") || status=$?
+    printf '%-58s ' "$what:"
+  else
+    printf '%-58s ' "$what ..."
+    "$@" > "$log" 2>&1 < /dev/null || status=$?
+  fi
   if (( status == 0 )); then
     printf 'ok (%d s)\n' $((SECONDS - start))
   else

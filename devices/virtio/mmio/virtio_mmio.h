@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// The virtio-mmio transport, version 2 (virtio 1.2 section 4.2), around one device.
+#ifndef FIRN_DEVICES_VIRTIO_MMIO_VIRTIO_MMIO_H_
+#define FIRN_DEVICES_VIRTIO_MMIO_VIRTIO_MMIO_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "devices/device_node.h"
+#include "devices/interrupt_line.h"
+#include "devices/mmio_device.h"
+#include "devices/virtio/mmio/virtio_mmio_registers.h"
+#include "devices/virtio/split_rings.h"
+#include "devices/virtio/virtio_device.h"
+#include "hypervisor/event_fd.h"
+#include "hypervisor/guest_memory.h"
+
+namespace firn::virtio {
+
+inline constexpr MmioDeviceNode kVirtioMmioNode = {
+    .name = "virtio_mmio",
+    .compatible = {"virtio,mmio"},
+    .size = kMmioSize,
+    .dma_coherent = true,
+};
+
+// Thread rules: any thread, any method.
+//
+// Doorbells: the owner registers queue_event(i) as an ioeventfd at kQueueNotifyOffset, length 4,
+// datamatch i, and calls OnQueueEvent(i) when it is readable. A doorbell that arrives as an
+// MMIO write all the same is served in the thread that brought it.
+class VirtioMmio final : public MmioDevice, private DriverNotifier {
+ public:
+  static constexpr uint64_t kQueueNotifyOffset = static_cast<uint64_t>(MmioRegister::kQueueNotify);
+
+  // All three outlive the transport. Errors: those of eventfd(2).
+  static absl::StatusOr<std::unique_ptr<VirtioMmio>> Create(GuestMemory& memory,
+                                                            VirtioDevice& device,
+                                                            InterruptLine& interrupt);
+
+  size_t queue_count() const { return queue_events_.size(); }
+  // `queue` is below queue_count(), here and in OnQueueEvent.
+  const EventFd& queue_event(size_t queue) const { return queue_events_[queue]->event; }
+
+  // Takes the event and serves the queue. Where the queue still is not empty after one pass, the
+  // event is signalled anew, so that other work gets its turn.
+  void OnQueueEvent(size_t queue);
+
+  void Read(uint64_t offset, absl::Span<std::byte> data) override;
+  void Write(uint64_t offset, absl::Span<const std::byte> data) override;
+
+  // Device status as the driver reads it (section 2.1).
+  uint32_t status() const;
+  // Why DEVICE_NEEDS_RESET was set last; OK if never.
+  absl::Status last_failure() const;
+  VirtioDevice& device() { return device_; }
+
+ private:
+  struct QueueEvent {
+    explicit QueueEvent(EventFd event_fd) : event(std::move(event_fd)) {}
+    EventFd event;
+    std::atomic<bool> is_own = false;  // one signal of the event is ours, not the driver's
+  };
+
+  VirtioMmio(GuestMemory& memory, VirtioDevice& device, InterruptLine& interrupt);
+
+  // DriverNotifier: called by the device under its lock, so mutex_ is not taken here.
+  void NotifyUsedBuffers() override;
+  void NotifyConfigChange() override;
+  void NotifyNeedsReset(const absl::Status& reason) override;
+  void Interrupt(uint32_t cause);
+
+  uint32_t ReadRegister(MmioRegister reg);
+  uint32_t ReadLockedRegister(MmioRegister reg) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteRegister(MmioRegister reg, uint32_t value);
+  void WriteLockedRegister(MmioRegister reg, uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteQueueRegister(MmioRegister reg, uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteStatus(uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteDriverFeatures(uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool FeaturesAcceptable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Activate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What the driver did against the rules, ignored and counted.
+  void CountMisuse() { device_.counters().errors.Add(); }
+
+  // What the driver programmed.
+  struct State {
+    uint32_t status = 0;  // without DEVICE_NEEDS_RESET
+    uint32_t device_features_sel = 0;
+    uint32_t driver_features_sel = 0;
+    uint64_t driver_features = 0;
+    uint32_t queue_sel = 0;
+    std::vector<QueueSettings> queues;
+  };
+
+  GuestMemory& memory_;
+  VirtioDevice& device_;
+  InterruptLine& interrupt_;
+  const uint64_t offered_features_;
+  std::vector<std::unique_ptr<QueueEvent>> queue_events_;
+
+  // Never held while a queue is served, but taken before the device's lock.
+  mutable absl::Mutex mutex_;
+  State state_ ABSL_GUARDED_BY(mutex_);
+
+  // Set by the device while it holds its own lock.
+  std::atomic<uint32_t> interrupt_status_ = 0;
+  std::atomic<bool> needs_reset_ = false;
+  std::atomic<uint32_t> config_generation_ = 0;
+  mutable absl::Mutex failure_mutex_;
+  absl::Status last_failure_ ABSL_GUARDED_BY(failure_mutex_);
+};
+
+}  // namespace firn::virtio
+
+#endif  // FIRN_DEVICES_VIRTIO_MMIO_VIRTIO_MMIO_H_

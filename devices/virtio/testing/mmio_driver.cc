@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "devices/virtio/testing/mmio_driver.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/log/check.h"
+#include "devices/little_endian.h"
+
+namespace firn::virtio::testing {
+
+MmioDriver::MmioDriver(VirtioDevice& device) : memory_(MakeMemory()) {
+  auto transport = VirtioMmio::Create(*memory_, device, interrupt_);
+  CHECK_OK(transport.status());
+  transport_ = *std::move(transport);
+}
+
+uint32_t MmioDriver::Read(MmioRegister reg) {
+  std::array<std::byte, 4> data;
+  transport_->Read(static_cast<uint64_t>(reg), absl::MakeSpan(data));
+  return static_cast<uint32_t>(LoadLittleEndian(data));
+}
+
+void MmioDriver::Write(MmioRegister reg, uint32_t value) {
+  std::array<std::byte, 4> data;
+  StoreLittleEndian(value, absl::MakeSpan(data));
+  transport_->Write(static_cast<uint64_t>(reg), data);
+}
+
+uint64_t MmioDriver::OfferedFeatures() {
+  Write(MmioRegister::kDeviceFeaturesSel, 1);
+  const uint64_t high = Read(MmioRegister::kDeviceFeatures);
+  Write(MmioRegister::kDeviceFeaturesSel, 0);
+  return high << 32 | Read(MmioRegister::kDeviceFeatures);
+}
+
+bool MmioDriver::Negotiate(uint64_t features) {
+  Write(MmioRegister::kStatus, kAcknowledge);
+  Write(MmioRegister::kStatus, kAcknowledge | kDriver);
+  Write(MmioRegister::kDriverFeaturesSel, 0);
+  Write(MmioRegister::kDriverFeatures, static_cast<uint32_t>(features));
+  Write(MmioRegister::kDriverFeaturesSel, 1);
+  Write(MmioRegister::kDriverFeatures, static_cast<uint32_t>(features >> 32));
+  Write(MmioRegister::kStatus, kAcknowledge | kDriver | kFeaturesOk);
+  return (Read(MmioRegister::kStatus) & kFeaturesOk) != 0;
+}
+
+void MmioDriver::SetUpQueue(uint32_t index, const QueueSettings& settings) {
+  Write(MmioRegister::kQueueSel, index);
+  Write(MmioRegister::kQueueNum, settings.size);
+  Write(MmioRegister::kQueueDescLow, static_cast<uint32_t>(settings.descriptor_table));
+  Write(MmioRegister::kQueueDescHigh, static_cast<uint32_t>(settings.descriptor_table >> 32));
+  Write(MmioRegister::kQueueDriverLow, static_cast<uint32_t>(settings.avail_ring));
+  Write(MmioRegister::kQueueDriverHigh, static_cast<uint32_t>(settings.avail_ring >> 32));
+  Write(MmioRegister::kQueueDeviceLow, static_cast<uint32_t>(settings.used_ring));
+  Write(MmioRegister::kQueueDeviceHigh, static_cast<uint32_t>(settings.used_ring >> 32));
+  Write(MmioRegister::kQueueReady, settings.ready ? 1 : 0);
+}
+
+void MmioDriver::SetDriverOk() {
+  Write(MmioRegister::kStatus, kAcknowledge | kDriver | kFeaturesOk | kDriverOk);
+}
+
+void MmioDriver::Start(uint64_t features, uint16_t size) {
+  CHECK(Negotiate(features | kFeatureVersion1));
+  queues_.clear();
+  for (uint32_t i = 0; i < transport_->queue_count(); ++i) {
+    Write(MmioRegister::kQueueSel, i);
+    const uint32_t most = Read(MmioRegister::kQueueNumMax);
+    queues_.push_back(std::make_unique<DriverQueue>(
+        *memory_, static_cast<uint16_t>(std::min<uint32_t>(size, most)), i));
+    SetUpQueue(i, queues_.back()->settings());
+  }
+  SetDriverOk();
+}
+
+void MmioDriver::Kick(uint32_t queue) {
+  transport_->queue_event(queue).Signal();
+  while (transport_->queue_event(queue).Take() > 0) {
+    transport_->queue_event(queue).Signal();
+    transport_->OnQueueEvent(queue);
+  }
+}
+
+}  // namespace firn::virtio::testing
