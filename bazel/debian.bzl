@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 """Debian -dev packages as Bazel repositories (no downloads, no vendoring).
 
 Headers stay in /usr/include, which every compiler in //bazel/toolchain searches by
@@ -83,14 +84,14 @@ link_only_repository = repository_rule(
 def _debian_sysroot_impl(rctx):
     script = rctx.path(rctx.attr.script)
     result = rctx.execute(
-        [str(script), "unpack", rctx.attr.arch, rctx.attr.suite, str(rctx.path("root"))] + rctx.attr.packages,
+        [str(script), "unpack", rctx.attr.arch, rctx.attr.suite, str(rctx.path("tree"))] + rctx.attr.packages,
         timeout = 600,
         quiet = False,
     )
     if result.return_code != 0:
         fail("sysroot: " + result.stdout + result.stderr)
     rctx.file("BUILD", """package(default_visibility = ["//visibility:public"])
-filegroup(name = "libs", srcs = glob(["root/usr/lib/**/*.a"]))
+filegroup(name = "libs", srcs = glob(["tree/usr/lib/**/*.a"]))
 """)
 
 debian_sysroot = repository_rule(
@@ -104,9 +105,12 @@ debian_sysroot = repository_rule(
 )
 
 def debian_repositories():
+    link_only_repository(name = "benchmark", libs = {"benchmark": "-lbenchmark -pthread"})
     link_only_repository(name = "libfdt", libs = {"libfdt": "-lfdt"})
+    link_only_repository(name = "zlib", libs = {"zlib": "-lz"})
+    link_only_repository(name = "zstd", libs = {"zstd": "-lzstd"})
     debian_sysroot(
         name = "sysroot_arm64",
         arch = "arm64",
-        packages = ["libfdt-dev", "libprotobuf-dev"],
+        packages = ["libfdt-dev", "libprotobuf-dev", "libzstd-dev", "zlib1g-dev"],
     )

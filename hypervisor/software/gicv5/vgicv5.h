@@ -29,6 +29,9 @@ struct HostLimits {
   uint32_t priority_bits = 5;
   uint32_t pa_range = 5;  // IRS_IDR0.PA_RANGE: 48 bits
   uint32_t max_vpes = 512;
+  // PPIs with a source in the machine, bit n for PPI n below 64: CNTV and CNTP. The guest sees
+  // these and SW_PPI.
+  uint64_t device_ppis = uint64_t{1} << 27 | uint64_t{1} << 30;
 };
 
 // What the GIC asks of the machine that it is part of.
@@ -83,7 +86,7 @@ class Vgicv5 : public Device {
   virtual void SetDeactivateObserver(std::function<void(uint32_t spi)> observer) = 0;
 
   // Errno values that the next operations of these kinds give (0: none): host allocation of an
-  // LPI IST, and the host IRS's save and quiesce. For tests.
+  // LPI IST, and the host IRS's save and quiesce. Each lasts until it is set to 0. For tests.
   virtual void InjectAllocationFailure(int error_number) = 0;
   virtual void InjectQuiesceFailure(int error_number) = 0;
 

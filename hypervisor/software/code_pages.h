@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// Which guest physical pages an engine holds translated code of, and which of that is stale.
+// Unicorn does not see code change through another virtual alias or by a device: a guest that
+// changes code tells so with IC instructions, and that is when translations are dropped.
+#ifndef FIRN_HYPERVISOR_SOFTWARE_CODE_PAGES_H_
+#define FIRN_HYPERVISOR_SOFTWARE_CODE_PAGES_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "hypervisor/guest_address.h"
+#include "hypervisor/software/engine.h"
+
+namespace firn::software {
+
+class CodePages {
+ public:
+  // Code of the page at `address` was translated.
+  void Add(GuestAddress address) { pages_.insert(Page(address)); }
+
+  // The guest says that code of the page at `address` changed. True: this engine holds some, and
+  // has to stop for Apply before it executes the page again.
+  bool Invalidate(GuestAddress address) {
+    if (!pages_.contains(Page(address))) return false;
+    if (stale_.empty() || stale_.back() != Page(address)) stale_.push_back(Page(address));
+    return true;
+  }
+  // The same for all code.
+  void InvalidateAll() { all_stale_ = true; }
+
+  // Drops what is stale from `engine`, which must not be executing.
+  absl::Status Apply(Engine& engine) {
+    if (all_stale_) {
+      engine.DropAllCode();
+      pages_.clear();
+    } else {
+      for (uint64_t page : stale_) {
+        if (pages_.erase(page) == 0) continue;
+        if (absl::Status status = engine.DropPage(page); !status.ok()) return status;
+      }
+    }
+    all_stale_ = false;
+    stale_.clear();
+    return absl::OkStatus();
+  }
+
+ private:
+  static uint64_t Page(GuestAddress address) { return address.value & ~uint64_t{4095}; }
+
+  absl::flat_hash_set<uint64_t> pages_;
+  std::vector<uint64_t> stale_;
+  bool all_stale_ = false;
+};
+
+}  // namespace firn::software
+
+#endif  // FIRN_HYPERVISOR_SOFTWARE_CODE_PAGES_H_

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// System registers and system instructions that a CPU handles in place of its engine: ID
+// registers, counter and timers; TLBI and IC that concern other engines.
+#include "hypervisor/software/cpu.h"
+#include "hypervisor/software/id_registers.h"
+#include "hypervisor/software/system_registers.h"
+#include "hypervisor/software/translation.h"
+
+namespace firn::software {
+namespace {
+
+constexpr uint64_t kCtrIdc = uint64_t{1} << 28;
+
+// CNTKCTL_EL1: what EL0 may read.
+constexpr uint64_t kEl0Pcten = 1u << 0, kEl0Vcten = 1u << 1;
+constexpr uint64_t kEl0Vten = 1u << 8, kEl0Pten = 1u << 9;
+
+bool IsTimerSpace(SystemRegister reg) {
+  return reg.op0 == 3 && reg.op1 == 3 && reg.crn == 14 && reg.crm <= 3;
+}
+
+}  // namespace
+
+bool Cpu::MayAccessTimer(SystemRegister reg) const {
+  if (engine_->current_el() > 0) return true;
+  const uint64_t control = engine_->ReadSystemRegister(reg::kCntkctlEl1);
+  if (reg == reg::kCntfrqEl0) return (control & (kEl0Pcten | kEl0Vcten)) != 0;
+  if (reg == reg::kCntpctEl0) return (control & kEl0Pcten) != 0;
+  if (reg == reg::kCntvctEl0) return (control & kEl0Vcten) != 0;
+  return (control & (reg.crm == 2 ? kEl0Pten : kEl0Vten)) != 0;
+}
+
+bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
+  if (IsTimerSpace(reg)) {
+    if (!MayAccessTimer(reg)) return false;  // Unicorn traps it to EL1
+    if (reg == reg::kCntfrqEl0) {
+      *value = kCounterFrequency;
+      return true;
+    }
+    SyncCount();
+    const uint64_t counter = clock_->Counter();
+    if (reg.crm == 0) {
+      *value = counter;
+      return reg.op2 == 1 || reg.op2 == 2;
+    }
+    const Timer& timer = reg.crm == 3 ? virtual_timer_ : physical_timer_;
+    switch (reg.op2) {
+      case 0: *value = timer.ReadTval(counter); return true;
+      case 1: *value = timer.ReadCtl(counter); return true;
+      case 2: *value = timer.cval(); return true;
+      default: return false;
+    }
+  }
+  if (reg == reg::kCtrEl0) {
+    // Data caches need no cleaning for instruction fetches; instruction caches need IC.
+    *value = engine_->ReadSystemRegister(reg) | kCtrIdc;
+    return engine_->current_el() > 0;
+  }
+  if (!IsIdRegister(reg) || engine_->current_el() == 0) return false;
+  *value = reg == reg::kMpidrEl1 ? mpidr() : IdRegisterValue(reg, bus_->gic() != nullptr);
+  return true;
+}
+
+bool Cpu::OnMsr(SystemRegister reg, uint64_t value) {
+  if (!IsTimerSpace(reg) || reg.crm < 2 || reg.op2 > 2 || !MayAccessTimer(reg)) return false;
+  SyncCount();
+  Timer& timer = reg.crm == 3 ? virtual_timer_ : physical_timer_;
+  switch (reg.op2) {
+    case 0: timer.WriteTval(value, clock_->Counter()); break;
+    case 1: timer.WriteCtl(value); break;
+    case 2: timer.WriteCval(value); break;
+  }
+  UpdateInterrupts();
+  PlanEvent();
+  return true;
+}
+
+void Cpu::OnSys(SystemRegister reg, uint64_t operand) {
+  // TLBI: CRm 3 is the inner shareable domain, 1 the outer.
+  if (reg.op0 == 1 && reg.crn == 8 && (reg.crm == 3 || reg.crm == 1)) {
+    bus_->BroadcastTlbi(index_);
+    return;
+  }
+  if (reg == reg::kIcIvau) {
+    if (const auto address = TranslateStage1(*engine_, *memory_, operand)) {
+      bus_->InvalidateCode(*address);
+    }
+  } else if (reg == reg::kIcIallu || reg == reg::kIcIalluis) {
+    bus_->InvalidateAllCode(index_, /*everywhere=*/reg == reg::kIcIalluis);
+  }
+}
+
+void Cpu::OnTranslated(uint64_t pc, uint32_t size) {
+  const uint64_t last = pc + (size > 0 ? size - 1 : 0);
+  if (const auto address = TranslateStage1(*engine_, *memory_, pc)) code_pages_.Add(*address);
+  if ((last ^ pc) >> 12 != 0) {
+    if (const auto address = TranslateStage1(*engine_, *memory_, last)) code_pages_.Add(*address);
+  }
+}
+
+}  // namespace firn::software

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "hypervisor/software/exception_entry.h"
+
+#include "hypervisor/software/system_registers.h"
+
+namespace firn::software {
+namespace {
+
+constexpr uint32_t kPstateEl1hMasked = 0x3c5;  // M = EL1h, DAIF set
+constexpr uint32_t kPstatePan = 1u << 22;
+constexpr uint32_t kPstateSpSel = 1;
+constexpr uint64_t kSctlrSpan = uint64_t{1} << 23;
+
+}  // namespace
+
+void TakeException(Engine& engine, const ExceptionToEl1& exception) {
+  const uint32_t from = engine.pstate();
+  const uint64_t sp = engine.sp();
+  const bool from_el0 = (from >> 2 & 3) == 0;
+  const bool uses_sp_el1 = !from_el0 && (from & kPstateSpSel) != 0;
+
+  uint32_t pstate = kPstateEl1hMasked | (from & kPstatePan);
+  if ((engine.ReadSystemRegister(reg::kSctlrEl1) & kSctlrSpan) == 0) pstate |= kPstatePan;
+
+  if (!uses_sp_el1) {
+    engine.SetBankedSpEl0(sp);
+    const uint64_t sp_el1 = engine.banked_sp_el1();
+    engine.SetPstate(pstate);
+    engine.SetSp(sp_el1);
+  } else {
+    engine.SetPstate(pstate);
+  }
+  if (exception.esr) engine.WriteSystemRegister(reg::kEsrEl1, *exception.esr);
+  if (exception.far) engine.WriteSystemRegister(reg::kFarEl1, *exception.far);
+  engine.WriteSystemRegister(reg::kElrEl1, exception.return_address);
+  // Last of the system registers: this write makes Unicorn see the new PSTATE.
+  engine.WriteSystemRegister(reg::kSpsrEl1, from);
+
+  const uint64_t level_offset = from_el0 ? 0x400 : uses_sp_el1 ? 0x200 : 0;
+  engine.SetPc(engine.ReadSystemRegister(reg::kVbarEl1) + level_offset +
+               static_cast<uint64_t>(exception.vector));
+}
+
+}  // namespace firn::software

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// The time that the guest sees: a counter of 62.5 MHz, either computed from the instructions that
+// the vCPUs have executed (1 ns each) and the idle time that was skipped, or the host's.
+#ifndef FIRN_HYPERVISOR_SOFTWARE_MACHINE_CLOCK_H_
+#define FIRN_HYPERVISOR_SOFTWARE_MACHINE_CLOCK_H_
+
+#include <time.h>
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+
+namespace firn::software {
+
+inline constexpr uint64_t kNanosecondsPerTick = 16;
+inline constexpr uint64_t kCounterFrequency = 1'000'000'000 / kNanosecondsPerTick;
+
+// Thread rules: Counter, Now and instructions from any thread; the rest from the one thread that
+// executes the machine.
+class MachineClock {
+ public:
+  explicit MachineClock(bool real) : real_(real), start_(real ? HostNanoseconds() : 0) {}
+
+  bool is_real() const { return real_; }
+
+  // Nanoseconds since the machine was made.
+  uint64_t Now() const {
+    return real_ ? HostNanoseconds() - start_ : instructions() + Load(skipped_);
+  }
+  // The counter of the guest, in ticks.
+  uint64_t Counter() const { return Now() / kNanosecondsPerTick - Load(offset_); }
+
+  // KVM_ARM_SET_COUNTER_OFFSET: subtracted from the host's count.
+  void SetOffset(uint64_t offset) { offset_.store(offset, std::memory_order_relaxed); }
+  // Makes the counter read `value` now.
+  void SetCounter(uint64_t value) { SetOffset(Now() / kNanosecondsPerTick - value); }
+
+  uint64_t instructions() const { return Load(instructions_); }
+  // One thread writes, so no atomic addition is needed.
+  void AddInstructions(int64_t count) {
+    instructions_.store(instructions() + static_cast<uint64_t>(count),
+                        std::memory_order_relaxed);
+  }
+
+  // When the counter reaches `counter`, as Now() will tell; at once where it has.
+  uint64_t WhenCounterReaches(uint64_t counter) const {
+    const int64_t ticks = static_cast<int64_t>(counter - Counter());
+    const uint64_t now = Now();
+    if (ticks <= 0) return now;
+    uint64_t delay = 0, when = 0;
+    if (__builtin_mul_overflow(static_cast<uint64_t>(ticks), kNanosecondsPerTick, &delay) ||
+        __builtin_add_overflow(now - now % kNanosecondsPerTick, delay, &when)) {
+      return std::numeric_limits<uint64_t>::max();
+    }
+    return when;
+  }
+
+  // Virtual time only: idle until `when`.
+  void SkipTo(uint64_t when) {
+    const uint64_t now = Now();
+    if (!real_ && when > now) skipped_.store(Load(skipped_) + (when - now));
+  }
+
+ private:
+  static uint64_t HostNanoseconds() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 +
+           static_cast<uint64_t>(now.tv_nsec);
+  }
+  static uint64_t Load(const std::atomic<uint64_t>& value) {
+    return value.load(std::memory_order_relaxed);
+  }
+
+  const bool real_;
+  const uint64_t start_;
+  std::atomic<uint64_t> instructions_ = 0;
+  std::atomic<uint64_t> skipped_ = 0;
+  std::atomic<uint64_t> offset_ = 0;
+};
+
+}  // namespace firn::software
+
+#endif  // FIRN_HYPERVISOR_SOFTWARE_MACHINE_CLOCK_H_

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// Machine's run loop: who executes, which CPU, for how long.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "hypervisor/software/machine.h"
+
+namespace firn::software {
+namespace {
+
+// A CPU's turn, in instructions.
+constexpr uint64_t kSlice = 100'000;
+
+}  // namespace
+
+absl::StatusOr<Exit> Machine::Run(uint32_t index) {
+  Lock lock(this);
+  if (absl::Status status = CheckAlive("KVM_RUN"); !status.ok()) return status;
+  Vcpu& vcpu = *vcpus_[index];
+  if (gic_ != nullptr) {
+    if (absl::Status status = gic_->PrepareRun(index); !status.ok()) return status;
+  }
+  if (vcpu.cpu->mmio_pending()) vcpu.cpu->CompleteMmio();
+  vcpu.has_run = true;
+  vcpu.in_run = true;
+  const auto has_news = [this, &vcpu]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return vcpu.exit || vcpu.kicked.load() || CanExecute();
+  };
+  while (true) {
+    if (vcpu.exit) {
+      vcpu.in_run = false;
+      return *std::exchange(vcpu.exit, std::nullopt);
+    }
+    if (vcpu.kicked.exchange(false)) {
+      vcpu.in_run = false;
+      return KickedExit{};
+    }
+    if (CanExecute()) {
+      executing_ = true;
+      Execute();
+      executing_ = false;
+    } else {
+      mutex_.Await(absl::Condition(&has_news));
+    }
+  }
+}
+
+void Machine::Kick(uint32_t index) {
+  vcpus_[index]->kicked.store(true);
+  // The lock makes a waiting Run look at its condition again.
+  Lock lock(this);
+}
+
+bool Machine::CanExecute() const {
+  return !executing_ && !AnyKicked() &&
+         std::all_of(vcpus_.begin(), vcpus_.end(),
+                     [](const auto& vcpu) { return vcpu->in_run && !vcpu->exit; });
+}
+
+bool Machine::AnyKicked() const {
+  return std::any_of(vcpus_.begin(), vcpus_.end(),
+                     [](const auto& vcpu) { return vcpu->kicked.load(); });
+}
+
+// Executes until some vCPU has an exit or is kicked.
+void Machine::Execute() {
+  while (true) {
+    attention_.store(false);
+    YieldToWaiters();
+    if (AnyKicked() || ReachedStop()) return;
+    PollIrqFds();
+    Vcpu* next = PickNext();
+    if (next == nullptr) {
+      Idle();
+    } else if (ExecuteSlice(*next)) {
+      return;
+    }
+  }
+}
+
+void Machine::YieldToWaiters() {
+  if (waiters_.load() == 0) return;
+  mutex_.Await(absl::Condition(
+      +[](std::atomic<int>* waiters) { return waiters->load() == 0; }, &waiters_));
+}
+
+bool Machine::ReachedStop() {
+  if (!options_.stop_at || clock_.instructions() < *options_.stop_at) return false;
+  for (const auto& vcpu : vcpus_) vcpu->exit = InstructionLimitExit{};
+  return true;
+}
+
+// The CPU whose turn it is while its turn lasts, else the next that can execute; null when all
+// wait for interrupts or are off.
+Machine::Vcpu* Machine::PickNext() {
+  const auto is_ready = [](Vcpu& vcpu) {
+    Cpu& cpu = *vcpu.cpu;
+    if (cpu.power() == Cpu::Power::kWaiting && cpu.UpdateInterrupts()) {
+      cpu.set_power(Cpu::Power::kRunnable);
+    }
+    return cpu.power() == Cpu::Power::kRunnable;
+  };
+  if (slice_left_ > 0 && is_ready(*vcpus_[current_])) return vcpus_[current_].get();
+  for (size_t step = 1; step <= vcpus_.size(); ++step) {
+    const size_t candidate = (current_ + step) % vcpus_.size();
+    if (!is_ready(*vcpus_[candidate])) continue;
+    current_ = candidate;
+    slice_left_ = kSlice;
+    return vcpus_[candidate].get();
+  }
+  return nullptr;
+}
+
+bool Machine::ExecuteSlice(Vcpu& vcpu) {
+  const uint64_t before = clock_.instructions();
+  uint64_t budget = slice_left_;
+  if (options_.stop_at) budget = std::min(budget, *options_.stop_at - before);
+  const absl::StatusOr<SliceEnd> end = vcpu.cpu->RunSlice(budget);
+  const uint64_t executed = clock_.instructions() - before;
+  slice_left_ -= std::min(slice_left_, executed);
+  if (!end.ok()) {
+    vcpu.exit = FailureExit{.reason = kvm::kExitInternalError,
+                            .detail = std::string(end.status().message())};
+    return true;
+  }
+  switch (*end) {
+    case SliceEnd::kPreempted:
+      return false;
+    case SliceEnd::kWaiting:
+    case SliceEnd::kStopped:
+      slice_left_ = 0;
+      return false;
+    case SliceEnd::kDoorbell:
+      Settle();
+      return false;
+    case SliceEnd::kExit:
+      vcpu.exit = vcpu.cpu->TakeExit();
+      return true;
+  }
+  return true;
+}
+
+void Machine::Settle() {
+  if (settle_) {
+    mutex_.Unlock();
+    settle_();
+    mutex_.Lock();
+  }
+}
+
+// Every CPU waits: time passes until the next timer, or until something comes from outside.
+void Machine::Idle() {
+  std::optional<uint64_t> deadline;
+  for (const auto& vcpu : vcpus_) {
+    if (vcpu->cpu->power() == Cpu::Power::kOff) continue;
+    const std::optional<uint64_t> next = vcpu->cpu->NextDeadline();
+    if (next) deadline = deadline ? std::min(*deadline, *next) : *next;
+  }
+  if (deadline && !clock_.is_real()) {
+    clock_.SkipTo(*deadline);
+    return;
+  }
+  std::optional<uint64_t> delay;
+  if (deadline) {
+    const uint64_t now = clock_.Now();
+    delay = *deadline > now ? *deadline - now : 0;
+  }
+  idle_.store(true);
+  mutex_.Unlock();
+  // A waiter or a kick that came before idle_ was set did not wake: look once more.
+  if (!attention_.load()) irq_fds_.Wait(delay);
+  idle_.store(false);
+  mutex_.Lock();
+}
+
+}  // namespace firn::software

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "hypervisor/software/memory_map.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "hypervisor/errno_status.h"
+
+namespace firn::software {
+namespace {
+
+constexpr uint32_t kMaxSlots = 32;
+
+absl::Status Refuse(int error_number, const MemorySlot& slot, std::string_view why) {
+  return ErrnoStatus(error_number, absl::StrCat("KVM_SET_USER_MEMORY_REGION(slot ", slot.slot,
+                                                " at ", slot.address, "): ", why));
+}
+
+void SetBit(std::vector<uint64_t>& bitmap, uint64_t bit) {
+  bitmap[bit / 64] |= uint64_t{1} << bit % 64;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MemoryMap>> MemoryMap::Create(int ipa_bits) {
+  absl::StatusOr<std::unique_ptr<Stage2>> stage2 = Stage2::Create();
+  if (!stage2.ok()) return stage2.status();
+  return std::unique_ptr<MemoryMap>(new MemoryMap(ipa_bits, *std::move(stage2)));
+}
+
+absl::Status MemoryMap::AddEngine(Engine* engine) {
+  absl::Status status =
+      engine->MapMemory(Stage2::kPhysicalBase, Stage2::memory_size(), stage2_->memory());
+  for (const auto& [number, slot] : slots_) {
+    status.Update(
+        engine->MapMemory(slot.config.address.value, slot.config.size, slot.config.host));
+  }
+  if (!status.ok()) return status;
+  engine->SetStage2(stage2_->vttbr(), stage2_->vtcr());
+  engines_.push_back(engine);
+  return absl::OkStatus();
+}
+
+void MemoryMap::RemoveEngine(Engine* engine) { std::erase(engines_, engine); }
+
+absl::Status MemoryMap::Check(const MemorySlot& slot) const {
+  const uint64_t host = reinterpret_cast<uintptr_t>(slot.host);
+  if (slot.slot >= kMaxSlots) return Refuse(EINVAL, slot, "no such slot");
+  if ((slot.flags & ~(kvm::kMemLogDirtyPages | kvm::kMemReadonly)) != 0) {
+    return Refuse(EINVAL, slot, "unknown flags");
+  }
+  if ((slot.address.value | slot.size | host) % kGuestPageSize != 0) {
+    return Refuse(EINVAL, slot, "not aligned to 4 KiB");
+  }
+  const std::optional<GuestRange> range = GuestRange::Create(slot.address, slot.size);
+  if (!range || range->end().value > uint64_t{1} << ipa_bits_) {
+    return Refuse(EINVAL, slot, "beyond the guest physical address space");
+  }
+  for (const auto& [number, other] : slots_) {
+    if (number != slot.slot && other.range.Overlaps(*range)) {
+      return Refuse(EEXIST, slot, absl::StrCat("overlaps slot ", number));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MemoryMap::SetSlot(const MemorySlot& config) {
+  if (absl::Status status = Check(config); !status.ok()) return status;
+  auto existing = slots_.find(config.slot);
+  if (config.size == 0 && existing == slots_.end()) {
+    return Refuse(EINVAL, config, "deletes a slot that is not there");
+  }
+  if (existing != slots_.end()) {
+    const MemorySlot& old = existing->second.config;
+    // KVM changes flags in place, but moves neither size nor host memory nor read-only.
+    if (config.size != 0 && (config.size != old.size || config.host != old.host ||
+                             ((config.flags ^ old.flags) & kvm::kMemReadonly) != 0)) {
+      return Refuse(EINVAL, config, "changes an existing slot; delete it first");
+    }
+    absl::Status status = UnmapInEngines(existing->second);
+    if (!status.ok()) return status;
+    slots_.erase(existing);
+  }
+  if (config.size != 0) {
+    Slot slot{.config = config, .range = *GuestRange::Create(config.address, config.size)};
+    if (slot.logs()) slot.dirty.resize((config.size / kGuestPageSize + 63) / 64);
+    if (absl::Status status = MapInEngines(slot); !status.ok()) return status;
+    slots_.emplace(config.slot, std::move(slot));
+  }
+  return RebuildStage2();
+}
+
+absl::Status MemoryMap::MapInEngines(const Slot& slot) {
+  absl::Status status;
+  for (Engine* engine : engines_) {
+    status.Update(
+        engine->MapMemory(slot.config.address.value, slot.config.size, slot.config.host));
+  }
+  return status;
+}
+
+absl::Status MemoryMap::UnmapInEngines(const Slot& slot) {
+  absl::Status status;
+  for (Engine* engine : engines_) {
+    engine->DropAllCode();
+    status.Update(engine->UnmapMemory(slot.config.address.value, slot.config.size));
+  }
+  return status;
+}
+
+absl::Status MemoryMap::RebuildStage2() {
+  stage2_->Clear();
+  absl::Status status;
+  for (auto& [number, slot] : slots_) {
+    std::fill(slot.dirty.begin(), slot.dirty.end(), 0);
+    status.Update(stage2_->Map(slot.config.address.value, slot.config.size,
+                               !slot.read_only() && !slot.logs(), /*pages=*/slot.logs()));
+  }
+  for (Engine* engine : engines_) engine->FlushTlb();
+  return status;
+}
+
+absl::StatusOr<std::vector<uint64_t>> MemoryMap::GetDirtyLog(uint32_t number) {
+  auto found = slots_.find(number);
+  if (found == slots_.end() || !found->second.logs()) {
+    return ErrnoStatus(ENOENT, absl::StrCat("KVM_GET_DIRTY_LOG(slot ", number, ")"));
+  }
+  Slot& slot = found->second;
+  std::vector<uint64_t> dirty(slot.dirty.size());
+  std::swap(dirty, slot.dirty);
+  if (!slot.read_only()) {
+    for (size_t word = 0; word < dirty.size(); ++word) {
+      for (uint64_t bits = dirty[word]; bits != 0; bits &= bits - 1) {
+        const uint64_t page = word * 64 + static_cast<uint64_t>(__builtin_ctzll(bits));
+        stage2_->SetWritable(slot.config.address.value + page * kGuestPageSize, false);
+      }
+    }
+  }
+  for (Engine* engine : engines_) engine->FlushTlb();
+  return dirty;
+}
+
+MemoryMap::Slot* MemoryMap::Find(GuestAddress address, uint64_t size) {
+  for (auto& [number, slot] : slots_) {
+    if (slot.range.Contains(address, size)) return &slot;
+  }
+  return nullptr;
+}
+
+std::byte* MemoryMap::Host(GuestAddress address, uint64_t size, bool for_write) {
+  Slot* slot = Find(address, size);
+  if (slot == nullptr || (for_write && slot->read_only())) return nullptr;
+  const uint64_t offset = address.value - slot->config.address.value;
+  if (for_write && slot->logs() && size > 0) {
+    const uint64_t last = (offset + size - 1) / kGuestPageSize;
+    for (uint64_t page = offset / kGuestPageSize; page <= last; ++page) {
+      SetBit(slot->dirty, page);
+    }
+  }
+  return slot->config.host + offset;
+}
+
+bool MemoryMap::HandleWriteFault(GuestAddress address) {
+  Slot* slot = Find(address, 1);
+  if (slot == nullptr || slot->read_only() || !slot->logs()) return false;
+  const uint64_t page = (address.value - slot->config.address.value) / kGuestPageSize;
+  SetBit(slot->dirty, page);
+  stage2_->SetWritable(slot->config.address.value + page * kGuestPageSize, true);
+  return true;
+}
+
+}  // namespace firn::software

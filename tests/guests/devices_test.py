@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""Disk, random numbers, clock and console, as the guest's drivers see them."""
+
+import hashlib
+import os
+import pty
+import select
+import time
+
+import guest
+from guest import GuestTest
+
+
+class DiskTest(GuestTest):
+    def test_64_mib_written_and_read(self):
+        data = guest.random_bytes(64 << 20, seed=64)
+        disk = self.disk(size_mib=160, from_host=data)
+        outcome = self.boot("disk", "--cpus", "2", "--disk", disk)
+        self.assertEqual(outcome.lines("FIRN-DISK"), [hashlib.sha256(data).hexdigest()])
+        self.check_file_system(disk)
+        self.assertEqual(self.disk_file(disk, "from-guest"), data)
+
+    def test_read_only(self):
+        disk = self.disk(size_mib=16, hello=b"hello from the host\n")
+        with open(disk, "rb") as image:
+            before = image.read()
+        outcome = self.boot("readonly", "--disk", f"{disk},ro")
+        self.assertIn("hello from the host", outcome.console)
+        with open(disk, "rb") as image:
+            self.assertEqual(image.read(), before)
+
+    def test_read_only_file_without_permission_to_write(self):
+        disk = self.disk(size_mib=16, hello=b"hello\n")
+        os.chmod(disk, 0o444)
+        self.boot("readonly", "--disk", f"{disk},ro")
+
+    def test_discard_and_write_zeroes(self):
+        self.boot("discard", "--disk", self.blank_disk(size_mib=8))
+
+    def test_large_reads_cost_one_notification_and_interrupt_each(self):
+        disk = self.blank_disk(size_mib=64)
+        outcome = self.boot("blockread", "--disk", disk)
+        counters = outcome.stats["devices"]["blk.disk0"]
+        self.assertGreaterEqual(counters["bytes_read"], 64 << 20)
+        requests = counters["requests"]
+        self.assertLessEqual(counters["notifications"], 1.05 * requests, counters)
+        self.assertLessEqual(counters["interrupts"], 1.05 * requests, counters)
+
+
+class OtherDevicesTest(GuestTest):
+    def test_entropy(self):
+        self.boot("entropy")
+
+    def test_real_time_clock_and_an_hour_of_sleep(self):
+        started = time.monotonic()
+        outcome = self.boot("clock")
+        self.assertLess(time.monotonic() - started, 60)
+        _, rtc, uptime = outcome.lines("FIRN-CLOCK")[0].split()
+        self.assertAlmostEqual(int(rtc), 3600, delta=2)
+        self.assertAlmostEqual(int(uptime), 3600, delta=2)
+
+
+class ConsoleTest(GuestTest):
+    def test_input_from_a_pipe(self):
+        with self.firn_running(*self.guest_arguments("input", "--clock=real")) as firn:
+            self.read_until(firn, "FIRN-INPUT ready")
+            for text in ("one", "two words", "x" * 200):
+                firn.stdin.write(text.encode() + b"\n")
+                firn.stdin.flush()
+                self.read_until(firn, f"FIRN-INPUT got [{text}]")
+            firn.stdin.write(b"end\n")
+            firn.stdin.flush()
+            self.read_until(firn, "FIRN-TEST input: ok")
+            self.assertEqual(firn.wait(), 0)
+
+    def test_input_that_ends_at_once(self):
+        outcome = self.boot("hello")
+        self.assertIn("Hello from process", outcome.console)
+
+    def test_input_closed(self):
+        arguments = self.guest_arguments("hello")
+        status = os.spawnv(os.P_WAIT, "/bin/sh", [
+            "sh", "-c", 'exec "$@" <&- >/dev/null 2>&1', "sh", guest.FIRN, *arguments])
+        self.assertEqual(status, 0)
+
+    def test_output_to_a_file(self):
+        console = self.folder / "console.txt"
+        outcome = self.run_guest("hello", "--console", str(console))
+        self.assertEqual(outcome.status, 0, str(outcome))
+        self.assertEqual(outcome.stdout, b"")
+        self.assertIn(b"FIRN-TEST hello: ok", console.read_bytes())
+
+    def test_output_off(self):
+        outcome = self.run_guest("hello", "--console", "off")
+        self.assertEqual((outcome.status, outcome.stdout), (0, b""), str(outcome))
+
+    def test_terminal_is_restored(self):
+        """On a terminal: raw while the guest runs, Ctrl-A x ends firn, and then as before."""
+        # A child in its own session, with the terminal as its stdin and stdout.
+        pid, master = pty.fork()
+        if pid == 0:
+            os.chdir(self.folder)
+            script = 'stty -a > before; "$@"; echo $? > status; stty -a > after'
+            os.execv("/bin/sh", ["sh", "-c", script, "sh", guest.FIRN,
+                                 *self.guest_arguments("forever", "--clock=real")])
+        console = b""
+        deadline = time.monotonic() + guest.TIME_LIMIT
+        asked = False
+        try:
+            while time.monotonic() < deadline:
+                if not select.select([master], [], [], 1)[0]:
+                    continue
+                data = os.read(master, 65536)
+                console += data
+                if not asked and b"FIRN-FOREVER running" in console:
+                    asked = True
+                    os.write(master, b"\x01x")
+        except OSError:  # the terminal's other side is closed
+            pass
+        finally:
+            os.close(master)
+            os.waitpid(pid, 0)
+        self.assertTrue(asked, console[-2000:])
+        before, after = ((self.folder / name).read_text() for name in ("before", "after"))
+        self.assertIn(" icanon", before)
+        self.assertEqual(before, after)

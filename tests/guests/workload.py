@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""What tools/guest/programs/checksum must print, computed on the host."""
+
+import hashlib
+
+
+def checksums(seed, cpu):
+    """The three results of one CPU's work, as the guest prints them."""
+    line = f"firn {seed} {cpu}\n".encode()
+    stream = (line * (2097152 // len(line) + 1))[:2097152]
+    total = seed
+    for number in range(cpu, 4001):
+        total = (total * 31 + number) % 1000003
+    text = "".join(f"{number}\n" for number in sorted(map(str, range(cpu, 8001)), reverse=True))
+    return [hashlib.sha256(stream).hexdigest(), str(total), hashlib.md5(text.encode()).hexdigest()]

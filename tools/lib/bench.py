@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""The part of tools/bench after the build."""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools/guest"))
+# pylint: disable=wrong-import-position
+from initramfs import initramfs  # noqa: E402
+
+FIRN = str(ROOT / "bazel-bin/vmm/firn")
+KERNEL = ROOT / ".deps/guest/7.2-cloud"
+MARKER = b"FIRN-INIT"
+MIB = 1 << 20
+
+
+class Bench:
+    def __init__(self, folder, runs):
+        self.folder = pathlib.Path(folder)
+        self.runs = runs
+        self.kernel = str(KERNEL / "vmlinuz")
+        self.initrd = str(self.folder / "initramfs.cpio")
+        pathlib.Path(self.initrd).write_bytes(initramfs(KERNEL))
+        self.rows = []
+
+    def row(self, what, target, measured, good):
+        self.rows.append((what, target, measured, good))
+        print(f"  {'ok' if good else '--' if good is None else 'NO':3}{what}: {measured}"
+              f"{f' (target {target})' if target else ''}", flush=True)
+
+    def firn(self, program, *arguments):
+        """Runs a guest to its end; (seconds until MARKER, statistics)."""
+        stats = self.folder / "stats.json"
+        command = [FIRN, "run", "--hypervisor=software", "--quiet", "--kernel", self.kernel,
+                   "--initrd", self.initrd, "--cmdline", self.cmdline(program),
+                   "--stats", str(stats), *arguments]
+        seconds = self.seconds_to_marker(command)
+        return seconds, json.loads(stats.read_text())
+
+    @staticmethod
+    def cmdline(program):
+        return f"console=ttyS0 panic=-1 firn.test={program}"
+
+    @staticmethod
+    def seconds_to_marker(command, environment=None, stop=False):
+        started = time.monotonic()
+        seconds = None
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              env=environment) as process:
+            for line in process.stdout:
+                if seconds is None and MARKER in line:
+                    seconds = time.monotonic() - started
+                    if stop:
+                        process.kill()
+            status = process.wait()
+        if seconds is None or (status != 0 and not stop):
+            sys.exit(f"bench: {command[0]} ended with status {status}, and "
+                     f"{'no' if seconds is None else 'a'} line from init")
+        return seconds
+
+    def boot(self, baseline):
+        mine, four, theirs, stats = [], [], [], None
+        for _ in range(self.runs):
+            seconds, stats = self.firn("hello")
+            mine.append(seconds)
+            four.append(self.firn("hello", "--cpus", "4")[0])
+            if baseline:
+                environment = {**os.environ, "KERNEL": self.kernel, "INITRD": self.initrd,
+                               "CMDLINE": self.cmdline("hello")}
+                theirs.append(self.seconds_to_marker(["/bin/sh", "-c", baseline], environment, True))
+        instructions = stats["total"]["instructions"]
+        self.row("kernel 7.2, 1 vCPU, to a line from init", None,
+                 f"{min(mine):.2f} s; to power-off {instructions / 1e6:.0f} M instructions", None)
+        if theirs:
+            ratio = min(mine) / min(theirs)
+            self.row("  against the baseline", "1.3 times", f"{ratio:.2f} times", ratio <= 1.3)
+        ratio = min(four) / min(mine)
+        self.row("4 vCPUs against 1", "1.5 times", f"{ratio:.2f} times ({min(four):.2f} s)",
+                 ratio <= 1.5)
+
+    def start(self):
+        for memory in ("256M", "8G"):
+            best = None
+            for _ in range(max(self.runs, 5)):
+                _, stats = self.firn_until_first_instruction(memory)
+                first = next(event for event in stats["time"]["timeline"]
+                             if event["event"] == "first guest instruction")
+                best = min(best or first["cpu_ms"], first["cpu_ms"])
+            self.row(f"process start to first guest instruction, {memory}", "30 ms of CPU time",
+                     f"{best:.1f} ms", best < 30)
+
+    def firn_until_first_instruction(self, memory):
+        stats = self.folder / "stats.json"
+        subprocess.run([FIRN, "run", "--hypervisor=software", "--quiet", "--kernel", self.kernel,
+                        "--initrd", self.initrd, "--memory", memory, "--stop-at", "1",
+                        "--stats", str(stats)], check=False, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL)
+        return None, json.loads(stats.read_text())
+
+    def memory(self):
+        """What firn itself takes: a run that never executes the guest, with nothing to translate."""
+        _, stats = self.firn_until_first_instruction("256M")
+        own = stats["memory"]["own_resident_bytes"] / MIB
+        self.row("firn's own memory (Unicorn's buffer unused)", "16 MiB", f"{own:.1f} MiB", own < 16)
+
+    def disk(self):
+        disk = self.folder / "disk.img"
+        with open(disk, "wb") as out:
+            out.truncate(64 * MIB)
+        _, stats = self.firn("blockread", "--disk", str(disk))
+        counters = stats["devices"]["blk.disk0"]
+        for what in ("notifications", "interrupts"):
+            ratio = counters[what] / counters["requests"]
+            self.row(f"virtio-blk reads 64 MiB: {what} for each request", "1.05",
+                     f"{ratio:.3f} ({counters['requests']} requests)", ratio <= 1.05)
+
+    def micro(self, binary, what):
+        """A Google Benchmark: no case may take over 1.5 times as long as its smallest sibling."""
+        result = subprocess.run([str(ROOT / "bazel-bin" / binary), "--benchmark_format=json",
+                                 "--benchmark_min_time=0.2"], check=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        groups = {}
+        for case in json.loads(result.stdout)["benchmarks"]:
+            groups.setdefault(case["name"].split("/")[0], []).append(
+                (int((re.findall(r"\d+", case["name"]) or ["0"])[-1]), case["cpu_time"],
+                 case["time_unit"]))
+        for name, cases in groups.items():
+            cases.sort()
+            text = ", ".join(f"{size}: {cpu:.1f} {unit}" for size, cpu, unit in cases)
+            ratio = cases[-1][1] / cases[0][1]
+            good = ratio <= 1.5 if len(cases) > 1 else None
+            self.row(f"{what}, {name}", "no growth", text, good)
+
+    def table(self):
+        print("\n| what | target | measured |\n| --- | --- | --- |")
+        for what, target, measured, good in self.rows:
+            print(f"| {what.strip()} | {target or ''} | {measured}{' **missed**' if good is False else ''} |")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--baseline")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="firn-bench-") as folder:
+        bench = Bench(folder, options.runs)
+        bench.start()
+        bench.memory()
+        bench.boot(options.baseline)
+        bench.disk()
+        bench.micro("hypervisor/software/gicv5/hppi_benchmark", "interrupt selection")
+        bench.micro("devices/mmio_bus_benchmark", "MMIO dispatch")
+        bench.table()
+    sys.exit(any(good is False for *_, good in bench.rows))
+
+
+if __name__ == "__main__":
+    main()

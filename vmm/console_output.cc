@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "vmm/console_output.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+#include "absl/log/check.h"
+#include "hypervisor/errno_status.h"
+#include "vmm/signals_blocked.h"
+
+namespace firn {
+namespace {
+
+// A console at 115,200 baud takes over five seconds for as much.
+constexpr size_t kBufferSize = 64 * 1024;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ConsoleOutput>> ConsoleOutput::Start(
+    int fd, std::function<void(absl::Status)> on_error) {
+  absl::StatusOr<EventFd> abandoned = EventFd::Create();
+  if (!abandoned.ok()) return abandoned.status();
+  // Not make_unique: private; destroyed by hand where no thread exists to be joined.
+  ConsoleOutput* output = new ConsoleOutput(fd, *std::move(abandoned), std::move(on_error));
+  output->buffer_.reserve(kBufferSize);
+  const SignalsBlocked blocked;
+  const int error = pthread_create(&output->thread_, nullptr, &ThreadMain, output);
+  if (error != 0) {
+    output->thread_ = {};
+    output->closing_ = true;
+    delete output;
+    return ErrnoStatus(error, "pthread_create for console output");
+  }
+  pthread_setname_np(output->thread_, "console");
+  return std::unique_ptr<ConsoleOutput>(output);
+}
+
+ConsoleOutput::~ConsoleOutput() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(closing_, true)) return;  // the thread was never there
+  }
+  const int error = pthread_join(thread_, nullptr);
+  CHECK_EQ(error, 0) << "pthread_join of the console thread";
+}
+
+void ConsoleOutput::Write(absl::Span<const std::byte> data) {
+  auto has_room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return given_up_ || buffer_.size() < kBufferSize;
+  };
+  while (!data.empty()) {
+    absl::MutexLock lock(&mutex_, absl::Condition(&has_room));
+    if (given_up_) return;
+    const size_t size = std::min(data.size(), kBufferSize - buffer_.size());
+    buffer_.append(reinterpret_cast<const char*>(data.data()), size);
+    data.remove_prefix(size);
+  }
+}
+
+void ConsoleOutput::GiveUp() {
+  absl::MutexLock lock(&mutex_);
+  given_up_ = true;
+  buffer_.clear();
+}
+
+void ConsoleOutput::Abandon() {
+  GiveUp();
+  abandoned_.Signal();
+}
+
+void* ConsoleOutput::ThreadMain(void* self) {
+  static_cast<ConsoleOutput*>(self)->WriterLoop();
+  return nullptr;
+}
+
+void ConsoleOutput::WriterLoop() {
+  auto has_work = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closing_ || given_up_ || !buffer_.empty();
+  };
+  std::string taken;
+  taken.reserve(kBufferSize);
+  while (true) {
+    {
+      absl::MutexLock lock(&mutex_, absl::Condition(&has_work));
+      if (given_up_ || buffer_.empty()) return;
+      taken.swap(buffer_);
+    }
+    if (!WriteOut(taken)) {
+      GiveUp();
+      return;
+    }
+    taken.clear();
+  }
+}
+
+bool ConsoleOutput::WriteOut(std::string_view data) {
+  while (!data.empty()) {
+    if (!WaitUntilWritable()) return false;
+    // poll promises room for this much in a pipe, so that the write does not block.
+    const size_t size = std::min<size_t>(data.size(), PIPE_BUF);
+    const ssize_t written = write(fd_, data.data(), size);
+    if (written >= 0) {
+      data.remove_prefix(static_cast<size_t>(written));
+    } else if (errno != EINTR && errno != EAGAIN) {
+      on_error_(ErrnoStatus(errno, "write to the console"));
+      return false;
+    }
+  }
+  return true;
+}
+
+bool ConsoleOutput::WaitUntilWritable() {
+  pollfd fds[] = {{.fd = fd_, .events = POLLOUT, .revents = 0},
+                  {.fd = abandoned_.fd(), .events = POLLIN, .revents = 0}};
+  while (poll(fds, 2, -1) < 0) {
+    if (errno == EINTR) continue;
+    on_error_(ErrnoStatus(errno, "poll of the console"));
+    return false;
+  }
+  // An error or a hangup shows in the write.
+  return fds[1].revents == 0;
+}
+
+}  // namespace firn

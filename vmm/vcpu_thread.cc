@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "vmm/vcpu_thread.h"
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/log/check.h"
+#include "absl/strings/str_cat.h"
+#include "hypervisor/errno_status.h"
+#include "vmm/signals_blocked.h"
+
+namespace firn {
+absl::StatusOr<std::unique_ptr<VcpuThread>> VcpuThread::Start(Vcpu& vcpu,
+                                                              VcpuExitHandler& handler) {
+  std::unique_ptr<VcpuThread> thread(new VcpuThread(vcpu, handler));
+  const SignalsBlocked blocked;
+  const int error = pthread_create(&thread->thread_, nullptr, &ThreadMain, thread.get());
+  if (error != 0) {
+    thread->joined_ = true;
+    return ErrnoStatus(error, absl::StrCat("pthread_create for vCPU ", vcpu.id()));
+  }
+  pthread_setname_np(thread->thread_, absl::StrCat("vcpu", vcpu.id()).c_str());
+  return thread;
+}
+
+VcpuThread::~VcpuThread() {
+  if (joined_) return;
+  RequestStop();
+  Join();
+}
+
+void VcpuThread::SetGoal(Goal goal) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (goal_ == Goal::kStop) return;
+    goal_ = goal;
+  }
+  // The goal is set first: whoever enters Run after looking at the old goal gets this kick.
+  if (goal != Goal::kRun) vcpu_.Kick();
+}
+
+void VcpuThread::Resume() { SetGoal(Goal::kRun); }
+void VcpuThread::RequestPause() { SetGoal(Goal::kPause); }
+void VcpuThread::RequestStop() { SetGoal(Goal::kStop); }
+
+void VcpuThread::WaitUntilPaused() {
+  absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(&is_paused_));
+}
+
+void VcpuThread::Join() {
+  if (std::exchange(joined_, true)) return;
+  const int error = pthread_join(thread_, nullptr);
+  CHECK_EQ(error, 0) << "pthread_join of a vCPU thread";
+}
+
+ExitCounts VcpuThread::exit_counts() const {
+  absl::MutexLock lock(&mutex_);
+  return counts_;
+}
+
+void* VcpuThread::ThreadMain(void* self) {
+  static_cast<VcpuThread*>(self)->Loop();
+  return nullptr;
+}
+
+bool VcpuThread::MayRun() const {
+  absl::MutexLock lock(&mutex_);
+  return goal_ == Goal::kRun;
+}
+
+VcpuThread::Goal VcpuThread::WaitWhilePaused(bool done) {
+  absl::MutexLock lock(&mutex_);
+  is_paused_ = true;
+  auto may_go_on = [this, done]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return goal_ == Goal::kStop || (goal_ == Goal::kRun && !done);
+  };
+  mutex_.Await(absl::Condition(&may_go_on));
+  is_paused_ = goal_ == Goal::kStop;
+  return goal_;
+}
+
+void VcpuThread::Loop() {
+  bool started = false;
+  bool done = false;
+  while (true) {
+    if (done || !MayRun()) {
+      // Out of the guest: finish the access that it had begun.
+      if (started && !done) {
+        absl::Status status = vcpu_.CompleteExit();
+        if (!status.ok()) done = !HandleExit(status);
+      }
+      if (WaitWhilePaused(done) == Goal::kStop) return;
+      continue;
+    }
+    if (!std::exchange(started, true)) handler_.OnVcpuStart(vcpu_.id());
+    done = !HandleExit(vcpu_.Run());
+  }
+}
+
+bool VcpuThread::HandleExit(absl::StatusOr<Exit> exit) {
+  if (exit.ok()) {
+    if (const auto* mmio = std::get_if<MmioExit>(&*exit)) {
+      ++(mmio->is_write ? counts_.mmio_writes : counts_.mmio_reads);
+      handler_.OnMmio(vcpu_.id(), *mmio);
+      return true;
+    }
+    if (std::holds_alternative<KickedExit>(*exit)) {
+      ++counts_.kicks;
+      return true;
+    }
+    if (std::holds_alternative<SystemEventExit>(*exit)) {
+      ++counts_.system_events;
+    } else if (std::holds_alternative<InstructionLimitExit>(*exit)) {
+      ++counts_.instruction_limits;
+    } else {
+      ++counts_.failures;
+    }
+  } else {
+    ++counts_.failures;
+  }
+  handler_.OnVcpuStopped(vcpu_.id(), std::move(exit));
+  return false;
+}
+
+}  // namespace firn
