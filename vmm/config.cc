@@ -14,8 +14,6 @@
 namespace firn {
 namespace {
 
-// A kernel, its early page tables and a device tree do not fit into less.
-constexpr uint64_t kLeastMemory = 32 * kMebibyte;
 // What KVM on arm64 may support at most (KVM_MAX_VCPUS); each hypervisor has its own limit.
 constexpr uint64_t kMostVcpus = 512;
 
@@ -39,16 +37,7 @@ absl::Status ValidateMachine(const MachineConfig& machine) {
     return absl::InvalidArgumentError(
         absl::StrCat(machine.vcpu_count, " vCPUs: no hypervisor runs more than ", kMostVcpus));
   }
-  const uint64_t memory = machine.memory_bytes;
-  if (memory < kLeastMemory) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        memory, " bytes of memory: a guest needs at least ", kLeastMemory / kMebibyte, " MiB"));
-  }
-  if (memory % (2 * kMebibyte) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(memory, " bytes of memory: must be a multiple of 2 MiB"));
-  }
-  return absl::OkStatus();
+  return MemoryLayout::Create(machine.memory_bytes).status();
 }
 
 absl::Status ValidateDrives(const std::vector<DriveConfig>& drives) {

@@ -11,10 +11,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "arch-aarch64/memory_layout.h"
 
 namespace firn {
-
-inline constexpr uint64_t kMebibyte = uint64_t{1} << 20;
 
 // Firecracker's `boot-source`.
 struct BootSource {
@@ -26,7 +25,7 @@ struct BootSource {
 // Firecracker's `machine-config`.
 struct MachineConfig {
   uint64_t vcpu_count = 1;
-  uint64_t memory_bytes = 256 * kMebibyte;
+  uint64_t memory_bytes = 256 * kMiB;
   bool track_dirty_pages = false;
 };
 

@@ -66,10 +66,10 @@ void ReadMachine(const json& value, MachineConfig& machine, absl::Status& status
   object.Require("mem_size_mib");
   machine.vcpu_count = object.Unsigned("vcpu_count").value_or(1);
   if (const std::optional<uint64_t> mib = object.Unsigned("mem_size_mib")) {
-    if (*mib > std::numeric_limits<uint64_t>::max() / kMebibyte) {
+    if (*mib > std::numeric_limits<uint64_t>::max() / kMiB) {
       object.Fail("mem_size_mib", "does not fit into 64 bits of bytes");
     } else {
-      machine.memory_bytes = *mib * kMebibyte;
+      machine.memory_bytes = *mib * kMiB;
     }
   }
   machine.track_dirty_pages = object.Bool("track_dirty_pages").value_or(false);

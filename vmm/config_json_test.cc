@@ -35,7 +35,7 @@ TEST(ConfigJsonTest, ReadsFirecrackersKeys) {
   EXPECT_EQ(config->boot_source.boot_args, "quiet");
   EXPECT_EQ(config->boot_source.initrd_path, std::nullopt);
   EXPECT_EQ(config->machine.vcpu_count, 2u);
-  EXPECT_EQ(config->machine.memory_bytes, 512 * kMebibyte);
+  EXPECT_EQ(config->machine.memory_bytes, 512 * kMiB);
   EXPECT_TRUE(config->machine.track_dirty_pages);
   ASSERT_EQ(config->drives.size(), 2u);
   EXPECT_TRUE(config->drives[0].is_root_device);

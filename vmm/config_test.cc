@@ -44,12 +44,13 @@ TEST_P(MemoryTest, IsChecked) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, MemoryTest,
-                         ::testing::Values(MemoryCase{0, "at least 32 MiB"},
-                                           MemoryCase{kMebibyte, "at least 32 MiB"},
-                                           MemoryCase{64 * kMebibyte + 4096, "multiple of 2 MiB"},
-                                           MemoryCase{64 * kMebibyte + 1, "multiple of 2 MiB"},
-                                           MemoryCase{32 * kMebibyte, ""},
-                                           MemoryCase{1024 * 1024 * kMebibyte, ""}));
+                         ::testing::Values(MemoryCase{0, "memory"}, MemoryCase{kMiB, "16 MiB"},
+                                           MemoryCase{64 * kMiB + 4096, "MiB"},
+                                           MemoryCase{64 * kMiB + 1, "MiB"},
+                                           MemoryCase{16 * kMiB, ""}, MemoryCase{65 * kMiB, ""},
+                                           MemoryCase{512 * kGiB, ""},
+                                           MemoryCase{1024 * kGiB, "address"},
+                                           MemoryCase{~uint64_t{0}, "MiB"}));
 
 TEST(ConfigTest, VcpuCountHasBounds) {
   VmConfig config = Valid();
@@ -113,12 +114,12 @@ TEST(ConfigTest, RootDriveLettersGoOnAfterZ) {
 }
 
 TEST(ParseSizeTest, TakesUnits) {
-  EXPECT_EQ(*ParseSize("256"), 256 * kMebibyte);
-  EXPECT_EQ(*ParseSize("256M"), 256 * kMebibyte);
-  EXPECT_EQ(*ParseSize("256m"), 256 * kMebibyte);
-  EXPECT_EQ(*ParseSize("256MiB"), 256 * kMebibyte);
-  EXPECT_EQ(*ParseSize("1G"), 1024 * kMebibyte);
-  EXPECT_EQ(*ParseSize("4096K"), 4 * kMebibyte);
+  EXPECT_EQ(*ParseSize("256"), 256 * kMiB);
+  EXPECT_EQ(*ParseSize("256M"), 256 * kMiB);
+  EXPECT_EQ(*ParseSize("256m"), 256 * kMiB);
+  EXPECT_EQ(*ParseSize("256MiB"), 256 * kMiB);
+  EXPECT_EQ(*ParseSize("1G"), 1024 * kMiB);
+  EXPECT_EQ(*ParseSize("4096K"), 4 * kMiB);
   EXPECT_EQ(*ParseSize("1T"), uint64_t{1} << 40);
   EXPECT_EQ(*ParseSize("0"), 0u);
 }

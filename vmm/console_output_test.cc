@@ -30,7 +30,7 @@ class ConsoleOutputTest : public ::testing::Test {
     EXPECT_EQ(pipe2(fds, O_CLOEXEC), 0);
     reader_.Reset(fds[0]);
     writer_.Reset(fds[1]);
-    output_ = *ConsoleOutput::Start(writer_.get(), [this](absl::Status status) {
+    output_ = *ConsoleOutput::Start(writer_.get(), ending_.fd(), [this](absl::Status status) {
       error_ = status;
       failed_.Notify();
     });
@@ -48,6 +48,7 @@ class ConsoleOutputTest : public ::testing::Test {
   }
 
   FileDescriptor reader_, writer_;
+  EventFd ending_ = *EventFd::Create();
   absl::Status error_;
   absl::Notification failed_;
   std::unique_ptr<ConsoleOutput> output_;
@@ -87,6 +88,37 @@ TEST_F(ConsoleOutputTest, AbandonLetsGoOfAStalledGuest) {
   EXPECT_TRUE(error_.ok());
 }
 
+TEST_F(ConsoleOutputTest, StalledReaderIsAbandonedOnceFirnIsToEnd) {
+  std::thread guest([&] { output_->Write(Bytes(std::string(4 << 20, 'x'))); });
+  ending_.Signal();
+  guest.join();
+  output_.reset();
+}
+
+TEST_F(ConsoleOutputTest, ReaderIsServedWhileFirnEnds) {
+  ending_.Signal();
+  const std::string text(1 << 20, 'x');
+  std::thread guest([&] {
+    output_->Write(Bytes(text));
+    output_.reset();
+  });
+  EXPECT_EQ(ReadExactly(text.size()), text);
+  guest.join();
+}
+
+TEST_F(ConsoleOutputTest, FinishWithinWaitsForTheWriter) {
+  output_->Write(Bytes("bye"));
+  output_->FinishWithin(absl::Seconds(10));
+  EXPECT_EQ(fcntl(reader_.get(), F_SETFL, O_NONBLOCK), 0);
+  EXPECT_EQ(ReadExactly(3), "bye");
+}
+
+TEST_F(ConsoleOutputTest, FinishWithinAbandonsAStalledReader) {
+  std::thread guest([&] { output_->Write(Bytes(std::string(4 << 20, 'x'))); });
+  output_->FinishWithin(absl::Milliseconds(10));
+  guest.join();
+}
+
 TEST_F(ConsoleOutputTest, ClosedPipeIsAnErrorOnce) {
   reader_.Reset();
   output_->Write(Bytes("x"));
@@ -100,7 +132,8 @@ TEST(ConsoleOutputFileTest, FullDiskIsAnError) {
   ASSERT_TRUE(full.is_valid());
   absl::Status error;
   {
-    auto output = ConsoleOutput::Start(full.get(), [&](absl::Status status) { error = status; });
+    auto output =
+        ConsoleOutput::Start(full.get(), -1, [&](absl::Status status) { error = status; });
     ASSERT_TRUE(output.ok());
     (*output)->Write(Bytes("x"));
   }

@@ -100,28 +100,25 @@ void VcpuThread::Loop() {
 }
 
 bool VcpuThread::HandleExit(absl::StatusOr<Exit> exit) {
-  if (exit.ok()) {
-    if (const auto* mmio = std::get_if<MmioExit>(&*exit)) {
-      ++(mmio->is_write ? counts_.mmio_writes : counts_.mmio_reads);
-      handler_.OnMmio(vcpu_.id(), *mmio);
-      return true;
-    }
-    if (std::holds_alternative<KickedExit>(*exit)) {
-      ++counts_.kicks;
-      return true;
-    }
-    if (std::holds_alternative<SystemEventExit>(*exit)) {
-      ++counts_.system_events;
-    } else if (std::holds_alternative<InstructionLimitExit>(*exit)) {
-      ++counts_.instruction_limits;
-    } else {
-      ++counts_.failures;
-    }
+  bool may_go_on = false;
+  if (!exit.ok()) {
+    ++counts_.failures;
+  } else if (const auto* mmio = std::get_if<MmioExit>(&*exit)) {
+    ++(mmio->is_write ? counts_.mmio_writes : counts_.mmio_reads);
+    handler_.OnMmio(vcpu_.id(), *mmio);
+    may_go_on = !handler_.IsHalted();
+  } else if (std::holds_alternative<KickedExit>(*exit)) {
+    ++counts_.kicks;
+    may_go_on = !handler_.IsHalted();
+  } else if (std::holds_alternative<SystemEventExit>(*exit)) {
+    ++counts_.system_events;
+  } else if (std::holds_alternative<InstructionLimitExit>(*exit)) {
+    ++counts_.instruction_limits;
   } else {
     ++counts_.failures;
   }
-  handler_.OnVcpuStopped(vcpu_.id(), std::move(exit));
-  return false;
+  if (!may_go_on) handler_.OnVcpuStopped(vcpu_.id(), std::move(exit));
+  return may_go_on;
 }
 
 }  // namespace firn

@@ -26,8 +26,11 @@ class VcpuExitHandler {
   virtual void OnVcpuStart(uint32_t vcpu) = 0;
   // An access outside memory: answers a load by filling exit.data.
   virtual void OnMmio(uint32_t vcpu, const MmioExit& exit) = 0;
-  // The vCPU will not run again by itself: an exit that is neither MMIO nor a kick, or the
-  // error of Run. The thread then waits for Stop. At most once per vCPU.
+  // Asked after every MMIO access and kick: true keeps the vCPU out of the guest, from exactly
+  // this instruction on.
+  virtual bool IsHalted() = 0;
+  // The vCPU will not run again by itself: an exit that is neither MMIO nor a kick, any exit
+  // with IsHalted, or the error of Run. The thread then waits for Stop. At most once per vCPU.
   virtual void OnVcpuStopped(uint32_t vcpu, absl::StatusOr<Exit> why) = 0;
 };
 

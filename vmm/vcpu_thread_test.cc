@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <optional>
 #include <variant>
@@ -24,6 +25,7 @@ class RecordingHandler : public VcpuExitHandler {
     last_address = exit.address;
     if (!exit.is_write) exit.data[0] = std::byte{0x5a};
   }
+  bool IsHalted() override { return halted; }
   void OnVcpuStopped(uint32_t vcpu, absl::StatusOr<Exit> exit) override {
     id = vcpu;
     why = std::move(exit);
@@ -32,6 +34,7 @@ class RecordingHandler : public VcpuExitHandler {
   }
 
   // Written by the vCPU thread; read after `stopped`, a pause or a join.
+  std::atomic<bool> halted = false;
   int starts = 0;
   int stops = 0;
   GuestAddress last_address;
@@ -90,6 +93,27 @@ TEST_F(VcpuThreadTest, SystemEventStopsIt) {
   EXPECT_EQ(vcpu_.runs(), 1);
   EXPECT_EQ(handler_.stops, 1);
   EXPECT_EQ(thread_->exit_counts().system_events, 1u);
+}
+
+TEST_F(VcpuThreadTest, HaltKeepsItOutAfterTheAccess) {
+  std::array<std::byte, 1> data = {};
+  handler_.halted = true;
+  vcpu_.Queue(MmioExit{GuestAddress(0x9000000), true, absl::MakeSpan(data)});
+  thread_->Resume();
+  handler_.stopped.WaitForNotification();
+  thread_->WaitUntilPaused();
+  EXPECT_EQ(vcpu_.runs(), 1);
+  EXPECT_EQ(handler_.last_address, GuestAddress(0x9000000));
+}
+
+TEST_F(VcpuThreadTest, HaltIsSeenAfterAKick) {
+  thread_->Resume();
+  vcpu_.WaitForRun(1);
+  handler_.halted = true;
+  vcpu_.Kick();
+  handler_.stopped.WaitForNotification();
+  thread_->WaitUntilPaused();
+  EXPECT_EQ(thread_->exit_counts().kicks, 1u);
 }
 
 TEST_F(VcpuThreadTest, FailureOfRunStopsIt) {

@@ -66,8 +66,7 @@ class IrqFds {
     uint32_t gsi;
   };
 
-  IrqFds(FileDescriptor epoll, EventFd wake)
-      : epoll_(std::move(epoll)), wake_(std::move(wake)) {}
+  IrqFds(FileDescriptor epoll, EventFd wake) : epoll_(std::move(epoll)), wake_(std::move(wake)) {}
 
   FileDescriptor epoll_;
   EventFd wake_;

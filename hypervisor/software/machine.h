@@ -34,8 +34,7 @@ namespace firn::software {
 class Machine : public CpuBus, public gicv5::Machine {
  public:
   static absl::StatusOr<std::unique_ptr<Machine>> Create(const SoftwareOptions& options,
-                                                         const ContextLayout& layout,
-                                                         int ipa_bits);
+                                                         const ContextLayout& layout, int ipa_bits);
   ~Machine() override;
 
   // Access from outside Run: waits until the slice in progress has ended, which it hastens.
@@ -138,7 +137,7 @@ class Machine : public CpuBus, public gicv5::Machine {
   std::atomic<bool> idle_ = false;       // the executing thread sleeps in IrqFds::Wait
   bool executing_ ABSL_GUARDED_BY(mutex_) = false;
   bool dead_ = false;
-  size_t current_ = 0;      // whose turn it is
+  size_t current_ = 0;       // whose turn it is
   uint64_t slice_left_ = 0;  // instructions of its turn
 };
 

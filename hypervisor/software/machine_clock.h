@@ -38,8 +38,7 @@ class MachineClock {
   uint64_t instructions() const { return Load(instructions_); }
   // One thread writes, so no atomic addition is needed.
   void AddInstructions(int64_t count) {
-    instructions_.store(instructions() + static_cast<uint64_t>(count),
-                        std::memory_order_relaxed);
+    instructions_.store(instructions() + static_cast<uint64_t>(count), std::memory_order_relaxed);
   }
 
   // When the counter reaches `counter`, as Now() will tell; at once where it has.
@@ -65,8 +64,7 @@ class MachineClock {
   static uint64_t HostNanoseconds() {
     timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 +
-           static_cast<uint64_t>(now.tv_nsec);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
   }
   static uint64_t Load(const std::atomic<uint64_t>& value) {
     return value.load(std::memory_order_relaxed);

@@ -33,8 +33,7 @@ absl::Status MemoryMap::AddEngine(Engine* engine) {
   absl::Status status =
       engine->MapMemory(Stage2::kPhysicalBase, Stage2::memory_size(), stage2_->memory());
   for (const auto& [number, slot] : slots_) {
-    status.Update(
-        engine->MapMemory(slot.config.address.value, slot.config.size, slot.config.host));
+    status.Update(engine->MapMemory(slot.config.address.value, slot.config.size, slot.config.host));
   }
   if (!status.ok()) return status;
   engine->SetStage2(stage2_->vttbr(), stage2_->vtcr());
@@ -94,8 +93,7 @@ absl::Status MemoryMap::SetSlot(const MemorySlot& config) {
 absl::Status MemoryMap::MapInEngines(const Slot& slot) {
   absl::Status status;
   for (Engine* engine : engines_) {
-    status.Update(
-        engine->MapMemory(slot.config.address.value, slot.config.size, slot.config.host));
+    status.Update(engine->MapMemory(slot.config.address.value, slot.config.size, slot.config.host));
   }
   return status;
 }

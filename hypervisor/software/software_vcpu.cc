@@ -77,7 +77,7 @@ absl::StatusOr<kvm::MpState> SoftwareVcpu::GetMpState() {
   status.Update(CheckInitialised("KVM_GET_MP_STATE"));
   if (!status.ok()) return status;
   return machine_->cpu(index_).power() == Cpu::Power::kOff ? kvm::kMpStateStopped
-                                                            : kvm::kMpStateRunnable;
+                                                           : kvm::kMpStateRunnable;
 }
 
 absl::Status SoftwareVcpu::SetMpState(kvm::MpState state) {
@@ -86,9 +86,14 @@ absl::Status SoftwareVcpu::SetMpState(kvm::MpState state) {
   status.Update(CheckInitialised("KVM_SET_MP_STATE"));
   if (!status.ok()) return status;
   switch (state) {
-    case kvm::kMpStateRunnable: machine_->cpu(index_).set_power(Cpu::Power::kRunnable); break;
-    case kvm::kMpStateStopped: machine_->cpu(index_).set_power(Cpu::Power::kOff); break;
-    default: return ErrnoStatus(EINVAL, "KVM_SET_MP_STATE");
+    case kvm::kMpStateRunnable:
+      machine_->cpu(index_).set_power(Cpu::Power::kRunnable);
+      break;
+    case kvm::kMpStateStopped:
+      machine_->cpu(index_).set_power(Cpu::Power::kOff);
+      break;
+    default:
+      return ErrnoStatus(EINVAL, "KVM_SET_MP_STATE");
   }
   return absl::OkStatus();
 }

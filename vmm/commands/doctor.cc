@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "vmm/commands/command.h"
+#include "vmm/exit_status.h"
+#include "vmm/host_probe.h"
+#include "vmm/hypervisor_choice.h"
+
+namespace firn {
+namespace {
+
+constexpr FlagSpec kDoctorFlags[] = {kHelpFlag};
+
+std::string Line(std::string_view what, bool good, std::string_view detail) {
+  return absl::StrCat(good ? "[ok] " : "[no] ", what, ": ", detail, "\n");
+}
+
+std::string DescribeKvm(const KvmProbe& probe) {
+  std::string text = Line("machine", probe.is_arm64, probe.machine);
+  if (!probe.is_usable()) {
+    absl::StrAppend(&text, Line("KVM", false, probe.Obstacle()));
+    if (!probe.is_arm64 || !probe.access.ok() || !probe.create_vm.ok()) return text;
+  } else {
+    absl::StrAppend(&text, Line("KVM", false,
+                                "this machine's KVM could run guests, but this build of firn has "
+                                "no KVM backend yet; use a later one"));
+  }
+  absl::StrAppend(
+      &text,
+      Line("KVM GICv5", probe.has_vgic_v5,
+           probe.has_vgic_v5 ? "VGICv5 is there; whether it has SPIs and LPIs (Linux 7.4) shows "
+                               "when a guest starts"
+                             : "no VGICv5: needs a machine with a GICv5, and Linux 7.1 or later"),
+      Line("KVM GICv3", probe.has_vgic_v3, probe.has_vgic_v3 ? "VGICv3 is there" : "no VGICv3"),
+      Line("KVM limits", true,
+           absl::StrCat("guest physical addresses of ", probe.ipa_bits, " bits, ", probe.max_vcpus,
+                        " vCPUs")));
+  return text;
+}
+
+}  // namespace
+
+std::string DoctorHelp() {
+  return absl::StrCat(
+      "Usage: firn doctor\n\n"
+      "Says which hypervisors can run a guest on this machine, and what would have to change\n"
+      "for the others. The exit status is 0 if one can, else 1.\n\n",
+      FlagsHelp(kDoctorFlags));
+}
+
+int DoctorCommand(absl::Span<const std::string_view> arguments, Timeline&) {
+  const absl::StatusOr<Flags> flags = Flags::Parse(kDoctorFlags, arguments);
+  if (!flags.ok()) return UsageError("doctor", flags.status().message());
+  const KvmProbe probe = ProbeKvm(HostCalls::Real());
+  std::string text = DescribeKvm(probe);
+
+  VmConfig software;
+  software.hypervisor = HypervisorChoice::kSoftware;
+  const absl::StatusOr<OpenedHypervisor> opened = OpenHypervisor(software, probe);
+  if (opened.ok()) {
+    absl::StrAppend(
+        &text, Line("software", true,
+                    absl::StrCat("built in, and the Unicorn engine of this machine fits; GICv5 in "
+                                 "every dialect, up to ",
+                                 opened->hypervisor->CheckExtension(kvm::kCapMaxVcpus), " vCPUs")));
+  } else {
+    absl::StrAppend(&text, Line("software", false, opened.status().message()));
+  }
+  const absl::StatusOr<OpenedHypervisor> chosen = OpenHypervisor(VmConfig(), probe);
+  absl::StrAppend(&text, chosen.ok()
+                             ? absl::StrCat("\nfirn run uses the ", chosen->hypervisor->name(),
+                                            " hypervisor here.\n")
+                             : "\nfirn run cannot run guests here.\n");
+  const int status = PrintOutput(text);
+  return status != kExitPowerOff || chosen.ok() ? status : static_cast<int>(kExitError);
+}
+
+}  // namespace firn

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "vmm/commands/command.h"
+#include "vmm/commands/vm_flags.h"
+#include "vmm/config.h"
+#include "vmm/config_json.h"
+#include "vmm/exit_status.h"
+#include "vmm/message.h"
+#include "vmm/run_vm.h"
+
+namespace firn {
+namespace {
+
+constexpr FlagSpec kRunFlags[] = {
+    {"stats", "FILE", "write what the run cost as JSON, at its end"},
+    {"quiet", "", "no messages of firn's own but errors"},
+};
+
+}  // namespace
+
+std::string RunHelp() {
+  return absl::StrCat(
+      "Usage: firn run --kernel PATH [FLAGS]\n\n"
+      "Runs a virtual machine until the guest powers off. On a terminal, Ctrl-A x quits and\n"
+      "Ctrl-A h helps.\n\n",
+      FlagsHelp(WithVmFlags(kRunFlags)),
+      "\n"
+      "With the software hypervisor and its virtual clock a run repeats exactly: the guest's\n"
+      "random numbers come from --seed, its wall clock starts at 2026-01-01 00:00:00 UTC and\n"
+      "advances with the instructions that it executes (what is typed is up to you). Elsewhere\n"
+      "they come from the host.\n\n"
+      "A panic is noticed by its text on the console, or by a pvpanic driver. The default\n"
+      "command line has panic=-1, so that the guest ends at once.\n\n"
+      "Examples:\n"
+      "  firn run --kernel Image --initrd initramfs.cpio --memory 256M --cpus 2\n"
+      "  firn run --kernel vmlinuz --disk root.ext4 --cmdline 'console=ttyS0 root=/dev/vda rw'\n"
+      "  firn run --config vm.json --console guest.log --stats cost.json --on-reboot=exit\n\n",
+      kExitStatusHelp);
+}
+
+int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline) {
+  const std::vector<FlagSpec> specs = WithVmFlags(kRunFlags);
+  const absl::StatusOr<Flags> flags = Flags::Parse(specs, arguments);
+  if (!flags.ok()) return UsageError("run", flags.status().message());
+  VmConfig config;
+  if (const auto path = flags->Get("config")) {
+    absl::StatusOr<VmConfig> loaded = LoadConfigFile(std::string(*path));
+    if (!loaded.ok()) {
+      PrintError(loaded.status());
+      return kExitError;
+    }
+    config = *std::move(loaded);
+  }
+  absl::Status status = ApplyVmFlags(*flags, config);
+  if (!status.ok()) return UsageError("run", status.message());
+  status = Validate(config);
+  if (!status.ok()) {
+    PrintError(status);
+    return kExitError;
+  }
+  RunOptions options;
+  if (const auto path = flags->Get("stats")) options.stats_path = *path;
+  options.quiet = flags->Has("quiet");
+  timeline.Mark("configured");
+  return RunVm(config, options, timeline);
+}
+
+}  // namespace firn

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "vmm/machine.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "arch-aarch64/gicv5.h"
+#include "arch-aarch64/memory_layout.h"
+#include "arch-aarch64/vcpu_setup.h"
+#include "boot/boot.h"
+#include "hypervisor/errno_status.h"
+#include "vmm/device_plan.h"
+
+namespace firn {
+namespace {
+
+int IpaBits(const Hypervisor& hypervisor) {
+  const int most = hypervisor.CheckExtension(kvm::kCapArmVmIpaSize);
+  return most == 0 ? kDefaultIpaBits : std::min(most, kDefaultIpaBits);
+}
+
+absl::Status CheckVcpuCount(uint64_t count, const Hypervisor& hypervisor) {
+  const int most = hypervisor.CheckExtension(kvm::kCapMaxVcpus);
+  if (most <= 0 || count <= static_cast<uint64_t>(most)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(count, " vCPUs: the ", hypervisor.name(), " hypervisor runs 1 to ", most));
+}
+
+}  // namespace
+
+Machine::Machine(const MachineHost& host, std::function<void(const MachineEnd&)> on_end)
+    : host_(host),
+      on_end_(std::move(on_end)),
+      serial_console_(host.output, [this] { OnHalt(); }),
+      virtio_console_(host.output, [this] { OnHalt(); }) {}
+
+Machine::~Machine() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
+    const VmConfig& config, const MachineHost& host,
+    std::function<void(const MachineEnd&)> on_end) {
+  absl::Status status = CheckVcpuCount(config.machine.vcpu_count, host.hypervisor);
+  if (!status.ok()) return status;
+  const absl::StatusOr<MemoryLayout> layout =
+      MemoryLayout::Create(config.machine.memory_bytes, IpaBits(host.hypervisor));
+  if (!layout.ok()) return layout.status();
+  const absl::StatusOr<DevicePlan> plan = PlanDevices(config);
+  if (!plan.ok()) return plan.status();
+
+  std::unique_ptr<Machine> machine(new Machine(host, std::move(on_end)));
+  status = machine->CreateVm(config, *plan, *layout);
+  if (status.ok()) status = machine->CreateDevices(config, *plan);
+  if (status.ok()) host.timeline.Mark("machine created");
+  if (status.ok()) status = machine->LoadKernel(config, *plan, *layout);
+  if (status.ok()) host.timeline.Mark("kernel loaded");
+  if (status.ok()) status = machine->StartThreads();
+  if (!status.ok()) return status;
+  return machine;
+}
+
+absl::Status Machine::CreateVm(const VmConfig& config, const DevicePlan& plan,
+                               const MemoryLayout& layout) {
+  absl::StatusOr<std::unique_ptr<GuestMemory>> memory = GuestMemory::Create(layout.ram());
+  if (!memory.ok()) return Annotate(memory.status(), "guest memory");
+  memory_ = *std::move(memory);
+
+  absl::StatusOr<std::unique_ptr<Vm>> vm = host_.hypervisor.CreateVm(IpaBits(host_.hypervisor));
+  if (!vm.ok()) return vm.status();
+  vm_ = *std::move(vm);
+  absl::Status status = MapGuestMemory(
+      *vm_, *memory_, config.machine.track_dirty_pages ? uint32_t{kvm::kMemLogDirtyPages} : 0);
+  if (!status.ok()) return status;
+
+  InterruptControllerConfig interrupts = {.spis = plan.spis, .vcpu_ids = {}};
+  for (uint32_t id = 0; id < config.machine.vcpu_count; ++id) interrupts.vcpu_ids.push_back(id);
+  if (config.gic == GicChoice::kV3) {
+    return absl::UnimplementedError("--gic=v3: firn has GICv5 only, yet; use --gic=v5 or auto");
+  }
+  absl::StatusOr<std::unique_ptr<Gicv5>> gic = Gicv5::Create(*vm_, interrupts);
+  if (!gic.ok()) return gic.status();
+  interrupt_controller_ = *std::move(gic);
+
+  std::vector<Vcpu*> vcpus;
+  for (const uint32_t id : interrupts.vcpu_ids) {
+    absl::StatusOr<std::unique_ptr<Vcpu>> vcpu = vm_->CreateVcpu(id);
+    if (!vcpu.ok()) return Annotate(vcpu.status(), absl::StrCat("vCPU ", id));
+    vcpus.push_back(vcpu->get());
+    vcpus_.push_back(*std::move(vcpu));
+  }
+  status = InitVcpus(*vm_, vcpus);
+  if (!status.ok()) return status;
+  return interrupt_controller_->Init();
+}
+
+absl::Status Machine::CreateDevices(const VmConfig& config, const DevicePlan& plan) {
+  absl::StatusOr<std::unique_ptr<MachineDevices>> devices =
+      MachineDevices::Create(config, plan,
+                             {.memory = *memory_,
+                              .vm = *vm_,
+                              .loop = host_.loop,
+                              .entropy = host_.entropy,
+                              .is_deterministic = host_.hypervisor.is_deterministic(),
+                              .serial_output = serial_console_,
+                              .console_output = virtio_console_,
+                              .on_panic = [this] { OnHalt(); }});
+  if (!devices.ok()) return devices.status();
+  devices_ = *std::move(devices);
+  const bool settles = host_.hypervisor.is_deterministic();
+  if (settles) vm_->SetSettleCallback([&loop = host_.loop] { loop.Settle(); });
+  return host_.loop.SetRunDispatchesDevices(!settles);
+}
+
+absl::Status Machine::LoadKernel(const VmConfig& config, const DevicePlan& plan,
+                                 const MemoryLayout& layout) {
+  absl::StatusOr<FdtConfig> fdt = DescribeMachine(config, plan);
+  if (!fdt.ok()) return fdt.status();
+  fdt->rng_seed.emplace();
+  host_.entropy.Fill(absl::MakeSpan(*fdt->rng_seed));
+  std::array<std::byte, sizeof(uint64_t)> kaslr_seed;
+  host_.entropy.Fill(absl::MakeSpan(kaslr_seed));
+  fdt->kaslr_seed = std::bit_cast<uint64_t>(kaslr_seed);
+  const absl::StatusOr<BootImages> images =
+      LoadGuest({.kernel_path = config.boot_source.kernel_image_path,
+                 .initrd_path = config.boot_source.initrd_path,
+                 .fdt = *std::move(fdt)},
+                layout, interrupt_controller_->fdt(), *memory_);
+  if (!images.ok()) return images.status();
+  return SetBootRegisters(*vcpus_[0], images->kernel.entry, images->fdt.base());
+}
+
+absl::Status Machine::StartThreads() {
+  for (const std::unique_ptr<Vcpu>& vcpu : vcpus_) {
+    absl::StatusOr<std::unique_ptr<VcpuThread>> thread = VcpuThread::Start(*vcpu, *this);
+    if (!thread.ok()) return thread.status();
+    threads_.push_back(*std::move(thread));
+  }
+  return absl::OkStatus();
+}
+
+void Machine::Start() {
+  for (const auto& thread : threads_) thread->Resume();
+}
+
+void Machine::RequestStop() {
+  for (const auto& thread : threads_) thread->RequestStop();
+}
+
+void Machine::Stop() {
+  RequestStop();
+  for (const auto& thread : threads_) thread->Join();
+}
+
+std::string Machine::interrupt_controller() const { return interrupt_controller_->description(); }
+
+MachineStats Machine::stats() const {
+  MachineStats stats;
+  for (size_t i = 0; i < vcpus_.size(); ++i) {
+    stats.vcpus.push_back({vcpus_[i]->stats(), threads_[i]->exit_counts()});
+  }
+  devices_->CollectStats(stats);
+  stats.guest_memory_bytes = memory_->size();
+  stats.guest_memory_resident_bytes = ResidentBytes(*memory_).value_or(0);
+  return stats;
+}
+
+void Machine::OnVcpuStart(uint32_t vcpu) {
+  if (vcpu == 0) host_.timeline.Mark("first guest instruction");
+}
+
+void Machine::OnMmio(uint32_t, const MmioExit& exit) {
+  if (exit.is_write) {
+    devices_->bus().Write(exit.address, exit.data);
+  } else {
+    devices_->bus().Read(exit.address, exit.data);
+  }
+}
+
+void Machine::OnHalt() {
+  if (halted_.exchange(true)) return;
+  for (const std::unique_ptr<Vcpu>& vcpu : vcpus_) vcpu->Kick();
+}
+
+std::string Machine::PanicReason() const {
+  std::string reason = serial_console_.panic_reason();
+  return reason.empty() ? virtio_console_.panic_reason() : reason;
+}
+
+MachineEnd Machine::EndOf(uint32_t vcpu, const absl::StatusOr<Exit>& why) const {
+  using Kind = MachineEnd::Kind;
+  if (!why.ok()) {
+    return {Kind::kHostError, absl::StrCat("vCPU ", vcpu, ": ", why.status().message())};
+  }
+  const std::string panic = PanicReason();
+  if (halted_ || devices_->panicked()) {
+    return {Kind::kPanic, panic.empty() ? "pvpanic: the guest reports a panic" : panic};
+  }
+  if (const auto* event = std::get_if<SystemEventExit>(&*why)) {
+    switch (event->type) {
+      case kvm::kSystemEventShutdown:
+        return panic.empty() ? MachineEnd{Kind::kPowerOff, ""} : MachineEnd{Kind::kPanic, panic};
+      case kvm::kSystemEventReset:
+        return panic.empty() ? MachineEnd{Kind::kReboot, ""} : MachineEnd{Kind::kPanic, panic};
+      case kvm::kSystemEventCrash:
+        return {Kind::kPanic, "the hypervisor reports a crash of the guest"};
+      default:
+        return {Kind::kCrash, absl::StrCat("the guest asked for system event ", event->type,
+                                           ", which firn does not have")};
+    }
+  }
+  if (std::holds_alternative<InstructionLimitExit>(*why)) return {Kind::kInstructionLimit, ""};
+  if (const auto* failure = std::get_if<FailureExit>(&*why)) {
+    return {Kind::kCrash, absl::StrCat("vCPU ", vcpu, " cannot go on (exit reason ",
+                                       failure->reason, "): ", failure->detail)};
+  }
+  const auto* unknown = std::get_if<UnknownExit>(&*why);
+  return {Kind::kHostError,
+          absl::StrCat("vCPU ", vcpu, ": exit reason ", unknown != nullptr ? unknown->reason : 0,
+                       ", which firn does not know")};
+}
+
+void Machine::OnVcpuStopped(uint32_t vcpu, absl::StatusOr<Exit> why) {
+  if (!ended_.exchange(true)) on_end_(EndOf(vcpu, why));
+}
+
+}  // namespace firn

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// One virtual machine, assembled from a configuration, with its vCPU threads: from the first
+// instruction to the guest's last word. A reboot is another Machine (VGICv5 has no reset).
+#ifndef FIRN_VMM_MACHINE_H_
+#define FIRN_VMM_MACHINE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "arch-aarch64/interrupt_controller.h"
+#include "devices/byte_sink.h"
+#include "hypervisor/hypervisor.h"
+#include "vmm/config.h"
+#include "vmm/entropy.h"
+#include "vmm/event_loop.h"
+#include "vmm/guest_console.h"
+#include "vmm/machine_devices.h"
+#include "vmm/stats.h"
+#include "vmm/timeline.h"
+#include "vmm/vcpu_thread.h"
+
+namespace firn {
+
+// How a guest's life ended.
+struct MachineEnd {
+  enum class Kind {
+    kPowerOff,          // PSCI SYSTEM_OFF
+    kReboot,            // PSCI SYSTEM_RESET
+    kPanic,             // the kernel said so, or a crash was reported through the hypervisor
+    kCrash,             // the guest did what the hypervisor cannot execute
+    kInstructionLimit,  // SoftwareConfig::stop_at
+    kHostError,         // the hypervisor failed
+  };
+  Kind kind = Kind::kPowerOff;
+  std::string detail;  // the panic's reason, the error; may be empty
+};
+
+// What a machine is given from the outside. All of it outlives the machine.
+struct MachineHost {
+  Hypervisor& hypervisor;
+  EventLoop& loop;
+  Timeline& timeline;
+  Entropy& entropy;  // seeds and the guest's virtio-rng
+  ByteSink* output;  // of both consoles; null: nowhere
+};
+
+class Machine : private VcpuExitHandler {
+ public:
+  // Everything up to the first instruction: memory, VM, interrupt controller, vCPUs, devices,
+  // kernel, threads (paused). `on_end` is called once, on a vCPU thread.
+  // Errors say what is wrong with the configuration or the host.
+  static absl::StatusOr<std::unique_ptr<Machine>> Create(
+      const VmConfig& config, const MachineHost& host,
+      std::function<void(const MachineEnd&)> on_end);
+
+  // Stops.
+  ~Machine() override;
+
+  void Start();
+  // Takes the vCPUs out of the guest for good: RequestStop only asks. Idempotent.
+  void RequestStop();
+  void Stop();
+
+  // For the console that has the input: see MachineDevices.
+  size_t Input(absl::Span<const std::byte> data) { return devices_->Input(data); }
+  void SetInputRoomCallback(std::function<void()> on_room) {
+    devices_->SetInputRoomCallback(std::move(on_room));
+  }
+
+  // One line on the interrupt controller.
+  std::string interrupt_controller() const;
+
+  // After Stop.
+  MachineStats stats() const;
+
+ private:
+  Machine(const MachineHost& host, std::function<void(const MachineEnd&)> on_end);
+
+  absl::Status CreateVm(const VmConfig& config, const DevicePlan& plan, const MemoryLayout& layout);
+  absl::Status CreateDevices(const VmConfig& config, const DevicePlan& plan);
+  absl::Status LoadKernel(const VmConfig& config, const DevicePlan& plan,
+                          const MemoryLayout& layout);
+  absl::Status StartThreads();
+
+  void OnVcpuStart(uint32_t vcpu) override;
+  void OnMmio(uint32_t vcpu, const MmioExit& exit) override;
+  bool IsHalted() override { return halted_; }
+  void OnVcpuStopped(uint32_t vcpu, absl::StatusOr<Exit> why) override;
+
+  // The kernel said that it has halted after a panic.
+  void OnHalt();
+  MachineEnd EndOf(uint32_t vcpu, const absl::StatusOr<Exit>& why) const;
+  std::string PanicReason() const;
+
+  const MachineHost host_;
+  const std::function<void(const MachineEnd&)> on_end_;
+  std::atomic<bool> halted_ = false;
+  std::atomic<bool> ended_ = false;
+
+  // Destroyed from the last to the first: what comes later uses what comes before.
+  GuestConsole serial_console_;
+  GuestConsole virtio_console_;
+  std::unique_ptr<GuestMemory> memory_;
+  std::unique_ptr<MachineDevices> devices_;
+  std::unique_ptr<Vm> vm_;
+  std::unique_ptr<InterruptController> interrupt_controller_;
+  std::vector<std::unique_ptr<Vcpu>> vcpus_;
+  std::vector<std::unique_ptr<VcpuThread>> threads_;
+};
+
+}  // namespace firn
+
+#endif  // FIRN_VMM_MACHINE_H_

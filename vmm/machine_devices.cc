@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "vmm/machine_devices.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "devices/virtio/blk/block_device.h"
+#include "devices/virtio/blk/disk_file.h"
+#include "devices/virtio/rng/rng_device.h"
+#include "hypervisor/errno_status.h"
+#include "vmm/guest_wall_clock.h"
+
+namespace firn {
+namespace {
+
+using Kind = PlannedDevice::Kind;
+
+}  // namespace
+
+MachineDevices::MachineDevices(const VmConfig& config, const DeviceEnvironment& environment)
+    : environment_(environment),
+      input_device_(config.console.device),
+      wall_clock_(MakeWallClock(environment.vm, environment.is_deterministic)),
+      rng_source_(environment.entropy) {}
+
+absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Create(
+    const VmConfig& config, const DevicePlan& plan, const DeviceEnvironment& environment) {
+  std::unique_ptr<MachineDevices> devices(new MachineDevices(config, environment));
+  for (const PlannedDevice& planned : plan.devices) {
+    absl::Status status = devices->Add(config, planned);
+    if (!status.ok()) return status;
+  }
+  return devices;
+}
+
+MachineDevices::~MachineDevices() {
+  for (const int fd : doorbells_) environment_.loop.RemoveDevice(fd);
+}
+
+absl::StatusOr<InterruptLine*> MachineDevices::AddInterrupt(const PlannedDevice& planned) {
+  if (!planned.spi) return nullptr;
+  absl::StatusOr<EventFd> event = EventFd::Create();
+  if (!event.ok()) return Annotate(event.status(), planned.name);
+  auto line = std::make_unique<EventFdInterruptLine>(*std::move(event));
+  absl::Status status =
+      environment_.vm.RegisterIrqFd({.fd = line->fd(), .gsi = *planned.spi, .resample_fd = {}});
+  if (!status.ok()) return Annotate(status, planned.name);
+  interrupts_.push_back(std::move(line));
+  return interrupts_.back().get();
+}
+
+absl::Status MachineDevices::Add(const VmConfig& config, const PlannedDevice& planned) {
+  const absl::StatusOr<InterruptLine*> interrupt = AddInterrupt(planned);
+  if (!interrupt.ok()) return interrupt.status();
+  switch (planned.kind) {
+    case Kind::kSerial:
+      serial_ = std::make_unique<SerialDevice>(environment_.serial_output, **interrupt,
+                                               [this] { OnInputRoom(); });
+      return bus_.Add(planned.name, planned.registers, *serial_);
+    case Kind::kRtc:
+      rtc_ = std::make_unique<RtcDevice>(*wall_clock_, *interrupt);
+      return bus_.Add(planned.name, planned.registers, *rtc_);
+    case Kind::kPvpanic:
+      pvpanic_ = std::make_unique<Pvpanic>([this] {
+        panicked_ = true;
+        environment_.on_panic();
+      });
+      return bus_.Add(planned.name, planned.registers, *pvpanic_);
+    case Kind::kBlock:
+    case Kind::kRng:
+    case Kind::kConsole:
+      break;
+  }
+  absl::StatusOr<std::unique_ptr<virtio::VirtioDevice>> device = MakeVirtio(config, planned);
+  if (!device.ok()) return device.status();
+  return AddVirtio(planned, *std::move(device), **interrupt);
+}
+
+absl::StatusOr<std::unique_ptr<virtio::VirtioDevice>> MachineDevices::MakeVirtio(
+    const VmConfig& config, const PlannedDevice& planned) {
+  if (planned.kind == Kind::kRng) return std::make_unique<virtio::RngDevice>(rng_source_);
+  if (planned.kind == Kind::kConsole) {
+    auto console = std::make_unique<virtio::ConsoleDevice>(environment_.console_output,
+                                                           [this] { OnInputRoom(); });
+    console_ = console.get();
+    return console;
+  }
+  const DriveConfig& drive = config.drives[planned.drive];
+  absl::StatusOr<Disk> disk = OpenDisk(drive.path_on_host, drive.is_read_only);
+  if (!disk.ok()) return disk.status();
+  return std::make_unique<virtio::BlockDevice>(*std::move(disk), drive.drive_id);
+}
+
+absl::Status MachineDevices::AddVirtio(const PlannedDevice& planned,
+                                       std::unique_ptr<virtio::VirtioDevice> device,
+                                       InterruptLine& interrupt) {
+  absl::StatusOr<std::unique_ptr<virtio::VirtioMmio>> transport =
+      virtio::VirtioMmio::Create(environment_.memory, *device, interrupt);
+  if (!transport.ok()) return Annotate(transport.status(), planned.name);
+  for (size_t queue = 0; queue < (*transport)->queue_count(); ++queue) {
+    absl::Status status = WireDoorbell(**transport, planned.registers.base(), queue);
+    if (!status.ok()) return Annotate(status, absl::StrCat(planned.name, " queue ", queue));
+  }
+  virtio_.push_back({planned.name, std::move(device), *std::move(transport)});
+  return bus_.Add(planned.name, planned.registers, *virtio_.back().transport);
+}
+
+absl::Status MachineDevices::WireDoorbell(virtio::VirtioMmio& transport, GuestAddress registers,
+                                          size_t queue) {
+  const int fd = transport.queue_event(queue).fd();
+  absl::Status status = environment_.vm.RegisterIoEventFd(
+      {.address = GuestAddress(registers.value + virtio::VirtioMmio::kQueueNotifyOffset),
+       .length = sizeof(uint32_t),
+       .fd = fd,
+       .datamatch = queue});
+  if (!status.ok()) return status;
+  status = environment_.loop.AddDevice(fd, [&transport, queue] { transport.OnQueueEvent(queue); });
+  if (status.ok()) doorbells_.push_back(fd);
+  return status;
+}
+
+size_t MachineDevices::Input(absl::Span<const std::byte> data) {
+  return input_device_ == ConsoleConfig::Device::kSerial ? serial_->OfferInput(data)
+                                                         : console_->OfferInput(data);
+}
+
+void MachineDevices::SetInputRoomCallback(std::function<void()> on_room) {
+  absl::MutexLock lock(&input_mutex_);
+  on_input_room_ = std::move(on_room);
+}
+
+void MachineDevices::OnInputRoom() {
+  absl::MutexLock lock(&input_mutex_);
+  if (on_input_room_) on_input_room_();
+}
+
+void MachineDevices::CollectStats(MachineStats& stats) const {
+  stats.mmio = bus_.counts();
+  stats.unmapped_reads = bus_.unmapped_reads();
+  stats.unmapped_writes = bus_.unmapped_writes();
+  stats.devices.push_back({"serial", serial_->stats()});
+  stats.devices.push_back({"rtc", rtc_->stats()});
+  for (const VirtioSlot& slot : virtio_) {
+    stats.devices.push_back({slot.name, slot.device->counters().Snapshot()});
+  }
+}
+
+}  // namespace firn

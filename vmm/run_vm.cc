@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "vmm/run_vm.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "hypervisor/errno_status.h"
+#include "vmm/console_file.h"
+#include "vmm/console_input.h"
+#include "vmm/console_output.h"
+#include "vmm/entropy.h"
+#include "vmm/event_loop.h"
+#include "vmm/host_probe.h"
+#include "vmm/hypervisor_choice.h"
+#include "vmm/machine.h"
+#include "vmm/message.h"
+#include "vmm/signals.h"
+#include "vmm/stats.h"
+#include "vmm/terminal.h"
+
+namespace firn {
+namespace {
+
+// Why the event loop ended.
+struct Outcome {
+  std::string_view name;  // for the statistics
+  int exit_status = 0;
+  std::string message;  // for people
+};
+
+Outcome OutcomeOf(const MachineEnd& end) {
+  switch (end.kind) {
+    case MachineEnd::Kind::kPowerOff:
+      return {"power-off", kExitPowerOff, "the guest powered off"};
+    case MachineEnd::Kind::kReboot:
+      return {"reboot", kExitGuestReboot, "the guest rebooted"};
+    case MachineEnd::Kind::kPanic:
+      return {"panic", kExitGuestCrash, absl::StrCat("the guest crashed: ", end.detail)};
+    case MachineEnd::Kind::kCrash:
+      return {"crash", kExitGuestCrash, absl::StrCat("the guest crashed: ", end.detail)};
+    case MachineEnd::Kind::kInstructionLimit:
+      return {"instruction-limit", kExitInstructionLimit, "the instruction limit was reached"};
+    case MachineEnd::Kind::kHostError:
+      break;
+  }
+  return {"error", kExitError, end.detail};
+}
+
+Outcome OutcomeOfSignal(int signal) {
+  return {"signal", kExitSignalBase + signal, absl::StrCat("ended by signal ", signal)};
+}
+
+// One run, over all reboots. Members are destroyed from the last to the first.
+class Session {
+ public:
+  Session(const VmConfig& config, const RunOptions& options, Timeline& timeline)
+      : config_(config), options_(options), timeline_(timeline) {}
+
+  int Run() {
+    absl::Status status = Prepare();
+    if (status.ok()) status = CreateMachine();
+    if (status.ok()) status = OpenGates();
+    if (!status.ok()) {
+      PrintError(status);
+      return kExitError;
+    }
+    Outcome outcome = RunMachine();
+    while (outcome.exit_status == kExitGuestReboot && config_.on_reboot == OnReboot::kRestart) {
+      Note("the guest reboots");
+      ++stats_.reboots;
+      outcome = Restart();
+    }
+    return Finish(outcome);
+  }
+
+ private:
+  // What can fail without a trace: nothing on the host has changed when it does.
+  absl::Status Prepare() {
+    if (options_.stats_path) {
+      absl::Status status = CheckFileCanBeWritten(*options_.stats_path);
+      if (!status.ok()) return Annotate(status, "--stats");
+    }
+    absl::StatusOr<OpenedHypervisor> opened = OpenHypervisor(config_, ProbeKvm(HostCalls::Real()));
+    if (!opened.ok()) return opened.status();
+    hypervisor_ = std::move(opened->hypervisor);
+    Note(absl::StrCat(hypervisor_->name(), " hypervisor",
+                      opened->reason.empty() ? "" : absl::StrCat(" (", opened->reason, ")")));
+    timeline_.Mark("hypervisor opened");
+    if (hypervisor_->is_deterministic()) {
+      entropy_ = std::make_unique<SeededEntropy>(config_.software.seed.value_or(kDefaultSeed));
+    } else {
+      entropy_ = std::make_unique<HostEntropy>();
+    }
+    absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
+    if (!loop.ok()) return loop.status();
+    loop_ = *std::move(loop);
+    absl::StatusOr<Signals> signals = Signals::Install();
+    if (!signals.ok()) return signals.status();
+    signals_ = std::make_unique<Signals>(*std::move(signals));
+    absl::Status status = loop_->AddMonitor(signals_->fd(), [this] {
+      loop_->RemoveMonitor(signals_->fd());
+      End(OutcomeOfSignal(signals_->received()));
+    });
+    if (!status.ok()) return status;
+    return OpenConsole();
+  }
+
+  absl::Status OpenConsole() {
+    int fd = STDOUT_FILENO;
+    switch (config_.console.output) {
+      case ConsoleConfig::Output::kOff:
+        return absl::OkStatus();
+      case ConsoleConfig::Output::kFile: {
+        absl::StatusOr<ConsoleFile> file = ConsoleFile::Open(config_.console.path);
+        if (!file.ok()) return file.status();
+        console_file_ = std::make_unique<ConsoleFile>(*std::move(file));
+        fd = console_file_->fd();
+        break;
+      }
+      case ConsoleConfig::Output::kStdio:
+        break;
+    }
+    absl::StatusOr<std::unique_ptr<ConsoleOutput>> output = ConsoleOutput::Start(
+        fd, signals_->fd(),
+        [this](absl::Status error) { loop_->Post([this, error] { OnConsoleError(error); }); });
+    if (!output.ok()) return output.status();
+    output_ = *std::move(output);
+    return absl::OkStatus();
+  }
+
+  void OnConsoleError(const absl::Status& error) {
+    // Nobody reads any more: as for any program in a pipe, that is the end. A full disk is not.
+    if (GetErrno(error) == EPIPE) {
+      End({"console-closed", kExitError, "nobody reads the console any more: stdout was closed"});
+    } else {
+      PrintError(Annotate(error, "console output is lost from here on"));
+    }
+  }
+
+  absl::Status CreateMachine() {
+    absl::StatusOr<std::unique_ptr<Machine>> machine = Machine::Create(
+        config_,
+        {.hypervisor = *hypervisor_,
+         .loop = *loop_,
+         .timeline = timeline_,
+         .entropy = *entropy_,
+         .output = output_.get()},
+        [this](const MachineEnd& end) { loop_->Post([this, end] { End(OutcomeOf(end)); }); });
+    if (!machine.ok()) return machine.status();
+    machine_ = *std::move(machine);
+    stats_.interrupt_controller = machine_->interrupt_controller();
+    machine_->SetInputRoomCallback([this] {
+      if (input_ != nullptr) input_->Resume();
+    });
+    return absl::OkStatus();
+  }
+
+  // The last steps before the guest runs, those that the host sees.
+  absl::Status OpenGates() {
+    if (console_file_ != nullptr) {
+      absl::Status status = console_file_->Keep();
+      if (!status.ok()) return status;
+    }
+    if (config_.console.output != ConsoleConfig::Output::kStdio) return absl::OkStatus();
+    const bool is_terminal = isatty(STDIN_FILENO) != 0;
+    absl::StatusOr<std::optional<RawTerminal>> raw = RawTerminal::Enter(STDIN_FILENO);
+    if (!raw.ok()) return Annotate(raw.status(), "terminal");
+    // A job in the background must not read from its terminal.
+    if (is_terminal && !raw->has_value()) return absl::OkStatus();
+    if (raw->has_value()) {
+      terminal_ = std::make_unique<RawTerminal>(*std::move(*raw));
+      Note("Ctrl-A x quits, Ctrl-A h helps");
+    }
+    input_ = std::make_unique<ConsoleInput>(
+        *loop_,
+        ConsoleInput::Options{
+            .fd = STDIN_FILENO,
+            .has_escapes = terminal_ != nullptr,
+            .deliver = [this](absl::Span<const std::byte> data) { return machine_->Input(data); },
+            .on_quit =
+                [this] {
+                  End({"quit", kExitSignalBase + SIGINT, "quit by Ctrl-A x"});
+                },
+            .on_help =
+                [this] {
+                  const std::string help = absl::StrCat("\n", kEscapeHelp);
+                  if (output_ != nullptr) {
+                    output_->Write(absl::MakeConstSpan(
+                        reinterpret_cast<const std::byte*>(help.data()), help.size()));
+                  }
+                }});
+    return absl::OkStatus();
+  }
+
+  // Ends RunMachine. The first reason counts, but a reboot gives way to a reason to end.
+  void End(Outcome outcome) {
+    if (!outcome_ || outcome_->exit_status == kExitGuestReboot) outcome_ = std::move(outcome);
+    loop_->Stop();
+  }
+
+  Outcome RunMachine() {
+    outcome_.reset();
+    machine_->Start();
+    // A Stop may be left from the machine before.
+    while (!outcome_) {
+      absl::Status status = loop_->Run();
+      if (!status.ok()) outcome_ = Outcome{"error", kExitError, std::string(status.message())};
+    }
+    // A vCPU may wait for a reader that stalls.
+    machine_->RequestStop();
+    if (output_ != nullptr && outcome_->exit_status >= kExitSignalBase) {
+      output_->FinishWithin(ConsoleOutput::kGrace);
+    }
+    machine_->Stop();
+    stats_.machines.Add(machine_->stats());
+    return *std::move(outcome_);
+  }
+
+  // VGICv5 cannot be reset: a reboot is another machine of the same configuration.
+  Outcome Restart() {
+    machine_.reset();
+    absl::Status status = CreateMachine();
+    if (!status.ok()) {
+      return {"error", kExitError, absl::StrCat("after a reboot: ", status.message())};
+    }
+    // Input that the former machine did not take goes to this one.
+    if (input_ != nullptr) input_->Resume();
+    return RunMachine();
+  }
+
+  int Finish(const Outcome& outcome) {
+    stats_.outcome = outcome.name;
+    stats_.exit_status = outcome.exit_status;
+    stats_.hypervisor = hypervisor_->name();
+    stats_.is_deterministic = hypervisor_->is_deterministic();
+    stats_.timeline = timeline_.milestones();
+    ReadHostMemory(stats_);
+    stats_.end = timeline_.Now();
+    machine_.reset();
+    input_.reset();
+    output_.reset();  // writes the rest
+    terminal_.reset();
+    if (outcome.exit_status == kExitError || outcome.exit_status == kExitGuestCrash) {
+      PrintError(outcome.message);
+    } else {
+      Note(outcome.message);
+    }
+    if (!options_.stats_path) return outcome.exit_status;
+    const absl::Status status = WriteFileAtomically(*options_.stats_path, StatsJson(stats_));
+    if (status.ok()) return outcome.exit_status;
+    PrintError(Annotate(status, "--stats"));
+    return outcome.exit_status == kExitPowerOff ? kExitError : outcome.exit_status;
+  }
+
+  void Note(std::string_view message) const {
+    if (!options_.quiet) PrintMessage(message);
+  }
+
+  const VmConfig& config_;
+  const RunOptions& options_;
+  Timeline& timeline_;
+  RunStats stats_;
+  std::optional<Outcome> outcome_;
+  std::unique_ptr<Hypervisor> hypervisor_;
+  std::unique_ptr<Entropy> entropy_;
+  std::unique_ptr<Signals> signals_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<ConsoleFile> console_file_;
+  std::unique_ptr<ConsoleOutput> output_;
+  std::unique_ptr<RawTerminal> terminal_;
+  std::unique_ptr<ConsoleInput> input_;
+  std::unique_ptr<Machine> machine_;
+};
+
+}  // namespace
+
+int RunVm(const VmConfig& config, const RunOptions& options, Timeline& timeline) {
+  return Session(config, options, timeline).Run();
+}
+
+}  // namespace firn
