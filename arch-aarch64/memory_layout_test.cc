@@ -36,7 +36,8 @@ TEST(MemoryLayoutTest, RamBeyondTheHoleGoesAboveIt) {
               testing::ElementsAre(Range(1 * kGiB, 255 * kGiB), Range(512 * kGiB, kMiB)));
   EXPECT_THAT(Layout(767 * kGiB).ram(),
               testing::ElementsAre(Range(1 * kGiB, 255 * kGiB), Range(512 * kGiB, 512 * kGiB)));
-  for (const GuestRange& range : Layout(767 * kGiB).ram()) {
+  const MemoryLayout largest = Layout(767 * kGiB);
+  for (const GuestRange& range : largest.ram()) {
     EXPECT_FALSE(range.Overlaps(kMmio64Hole));
   }
 }

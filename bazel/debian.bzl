@@ -105,6 +105,7 @@ debian_sysroot = repository_rule(
 )
 
 def debian_repositories():
+    link_only_repository(name = "benchmark", libs = {"benchmark": "-lbenchmark -pthread"})
     link_only_repository(name = "libfdt", libs = {"libfdt": "-lfdt"})
     link_only_repository(name = "zlib", libs = {"zlib": "-lz"})
     link_only_repository(name = "zstd", libs = {"zstd": "-lzstd"})

@@ -95,6 +95,12 @@ absl::StatusOr<KernelHeader> ParseKernelHeader(const KernelHeaderBytes& bytes) {
         "does not say how much memory it takes (image_size 0 in its header), as kernels before "
         "Linux 3.17: use a newer kernel");
   }
+  if (header.image_size < kKernelHeaderSize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("has image_size ", header.image_size,
+                     " in its header, less than the header itself: the file is corrupt, fetch it "
+                     "again"));
+  }
   if (flags & kFlagBigEndian) {
     return absl::InvalidArgumentError(
         "is big-endian (flags in its header): build it with CONFIG_CPU_LITTLE_ENDIAN");

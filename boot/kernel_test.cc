@@ -174,6 +174,7 @@ TEST_F(KernelTest, OtherKindsOfFileAreNamed) {
 TEST_F(KernelTest, ImpossibleHeaders) {
   ExpectRefused(MakeImage({.flags = 0xb}), "big-endian");
   ExpectRefused(MakeImage({.image_size = 0}), "image_size 0");
+  ExpectRefused(MakeImage({.image_size = 63}), "image_size 63");
   ExpectRefused(MakeImage({.text_offset = 0x80001}), "text_offset 0x80001");
   ExpectRefused(MakeImage({.text_offset = 0x200000}), "text_offset 0x200000");
   ExpectRefused(MakeImage({.text_offset = ~uint64_t{0xfff}}), "text_offset 0xfffffffffffff000");

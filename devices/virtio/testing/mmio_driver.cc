@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "devices/virtio/testing/mmio_driver.h"
 
+#include <algorithm>
 #include <array>
 
 #include "absl/log/check.h"
@@ -64,7 +65,10 @@ void MmioDriver::Start(uint64_t features, uint16_t size) {
   CHECK(Negotiate(features | kFeatureVersion1));
   queues_.clear();
   for (uint32_t i = 0; i < transport_->queue_count(); ++i) {
-    queues_.push_back(std::make_unique<DriverQueue>(*memory_, size, i));
+    Write(MmioRegister::kQueueSel, i);
+    const uint32_t most = Read(MmioRegister::kQueueNumMax);
+    queues_.push_back(std::make_unique<DriverQueue>(
+        *memory_, static_cast<uint16_t>(std::min<uint32_t>(size, most)), i));
     SetUpQueue(i, queues_.back()->settings());
   }
   SetDriverOk();

@@ -31,12 +31,14 @@ bool IrsEnabled(TestVm& vm) {
 
 std::optional<Candidate> BruteForceHighestPending(TestVm& vm, uint32_t index) {
   std::optional<Candidate> best;
+  // Restored priorities may have bits that this machine does not implement.
+  const uint8_t mask = PriorityMask((vm.Mrs(kIccIdr0, index) >> 4 & 0xf) + 1);
   const uint64_t ppis = vm.Mrs(kIccPpiEnabler0, index) & vm.Mrs(kIccPpiSpendr0, index) &
                         ~vm.Mrs(kIccPpiSactiver0, index);
   for (uint32_t ppi = 0; ppi < kPpis; ++ppi) {
     if ((ppis >> ppi & 1) == 0) continue;
     const uint64_t priorities = vm.Mrs(IccPpiPriorityr(ppi / 8), index);
-    Consider({{IntidType::kPpi, ppi}, static_cast<uint8_t>(priorities >> 8 * (ppi % 8) & 0x1f)},
+    Consider({{IntidType::kPpi, ppi}, static_cast<uint8_t>(priorities >> 8 * (ppi % 8) & mask)},
              &best);
   }
   if (IrsEnabled(vm)) {
@@ -48,7 +50,7 @@ std::optional<Candidate> BruteForceHighestPending(TestVm& vm, uint32_t index) {
         if (config & kFault) break;
         if ((config & (kEnabled | kPending | kActive)) != (kEnabled | kPending)) continue;
         if ((config >> 32 & 0xffff) != iaffid) continue;
-        Consider({{type, id}, static_cast<uint8_t>(config >> 11 & 0x1f)}, &best);
+        Consider({{type, id}, static_cast<uint8_t>(config >> 11 & mask)}, &best);
       }
     }
     vm.Msr(kIccIcsr, icsr, index);

@@ -16,10 +16,12 @@ void SpiLines::Drive(uint32_t spi, bool level) {
 
 void SpiLines::SetTrigger(uint32_t spi, bool is_level) {
   Input& input = spis_[spi];
-  if (input.is_level == is_level) return;
   input.is_level = is_level;
   const Intid intid = {IntidType::kSpi, spi};
-  Iste entry = irs_->Find(intid)->With(Iste::kLevel, is_level);
+  Iste entry = *irs_->Find(intid);
+  // No transition: the same mode again, or, in the first series, the mode of a restored entry.
+  if (entry.Has(Iste::kLevel) == is_level) return;
+  entry = entry.With(Iste::kLevel, is_level);
   if (is_level) {
     entry = entry.With(Iste::kPending, input.line);
   } else if (input.line) {

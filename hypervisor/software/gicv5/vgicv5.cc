@@ -78,16 +78,16 @@ class Vgicv5Model : public Vgicv5 {
     const uint32_t type = irq >> 24 & 0xf;
     const uint32_t number = irq & 0xffff;
     if (type == kvm::kIrqTypeSpi) return SpiLine(number, level);
-    const std::string call = absl::StrCat("KVM_IRQ_LINE(0x", absl::Hex(irq), ")");
-    if (type == kvm::kIrqTypeCpu) {
-      return ErrnoStatus(ENXIO, absl::StrCat(call, ": CPU lines end in the in-kernel GIC"));
-    }
-    if (type != kvm::kIrqTypePpi) return ErrnoStatus(EINVAL, call);
-    if (absl::Status status = state_.CheckInitialised(call); !status.ok()) return status;
+    const auto fail = [irq](int error_number, std::string_view why) {
+      return ErrnoStatus(error_number, absl::StrCat("KVM_IRQ_LINE(0x", absl::Hex(irq), "): ", why));
+    };
+    if (type == kvm::kIrqTypeCpu) return fail(ENXIO, "a vCPU with an in-kernel GIC has no lines");
+    if (type != kvm::kIrqTypePpi) return fail(EINVAL, "no such type of interrupt");
+    if (absl::Status status = state_.CheckInitialised("KVM_IRQ_LINE"); !status.ok()) return status;
     const uint32_t index = (irq >> 16 & 0xff) | (irq >> 28) << 8;
-    if (index >= state_.cpus.size()) return ErrnoStatus(EINVAL, absl::StrCat(call, ": no vCPU"));
+    if (index >= state_.cpus.size()) return fail(EINVAL, "no such vCPU");
     if (number >= kPpis || (PpiBit(number) & kUserspacePpis) == 0) {
-      return ErrnoStatus(EINVAL, absl::StrCat(call, ": user space drives only SW_PPI (3)"));
+      return fail(EINVAL, "user space drives no PPI but SW_PPI (3)");
     }
     state_.cpus[index]->DrivePpi(number, level);
     return absl::OkStatus();

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "devices/rtc/rtc_device.h"
+
+#include <utility>
+
+#include "devices/little_endian.h"
+
+namespace firn {
+
+RtcDevice::RtcDevice(WallClock& clock, InterruptLine* interrupt,
+                     std::function<void()> on_alarm_changed)
+    : clock_(clock), interrupt_(interrupt), on_alarm_changed_(std::move(on_alarm_changed)) {
+  absl::MutexLock lock(&mutex_);
+  state_.checked = Now();
+}
+
+// The counter has 32 bits and wraps, like the part's.
+uint32_t RtcDevice::Now() { return static_cast<uint32_t>(clock_.Seconds()) + state_.offset; }
+
+std::optional<uint32_t> RtcDevice::SecondsToAlarm() {
+  absl::MutexLock lock(&mutex_);
+  CheckAlarmLocked();
+  if (!state_.interrupt_enabled || state_.interrupt_pending) return std::nullopt;
+  return state_.match - state_.checked;
+}
+
+void RtcDevice::CheckAlarm() {
+  absl::MutexLock lock(&mutex_);
+  CheckAlarmLocked();
+}
+
+// The alarm goes off when the counter reaches the match value: at it, or past it since the last
+// check, in the arithmetic of a counter that wraps.
+void RtcDevice::CheckAlarmLocked() {
+  const uint32_t now = Now();
+  const uint32_t since = std::exchange(state_.checked, now);
+  // A wall clock that was set back matches nothing.
+  const bool forward = static_cast<int32_t>(now - since) > 0;
+  if (!forward || state_.interrupt_pending) return;
+  if (state_.match - since - 1 < now - since) Raise();
+}
+
+void RtcDevice::Raise() {
+  state_.interrupt_pending = true;
+  if (!state_.interrupt_enabled || interrupt_ == nullptr) return;
+  counters_.interrupts.Add();
+  interrupt_->Trigger();
+}
+
+void RtcDevice::Read(uint64_t offset, absl::Span<std::byte> data) {
+  counters_.requests.Add();
+  uint32_t value = 0;
+  if (data.size() == 4 && offset % 4 == 0) {
+    absl::MutexLock lock(&mutex_);
+    CheckAlarmLocked();
+    value = ReadRegister(offset);
+  } else {
+    counters_.errors.Add();
+  }
+  StoreLittleEndian(value, data);
+}
+
+uint32_t RtcDevice::ReadRegister(uint64_t offset) {
+  switch (static_cast<RtcRegister>(offset)) {
+    case RtcRegister::kData:
+      return state_.checked;
+    case RtcRegister::kMatch:
+      return state_.match;
+    case RtcRegister::kLoad:
+      return state_.load;
+    case RtcRegister::kControl:
+      return 1;
+    case RtcRegister::kInterruptMask:
+      return state_.interrupt_enabled;
+    case RtcRegister::kRawInterrupt:
+      return state_.interrupt_pending;
+    case RtcRegister::kMaskedInterrupt:
+      return state_.interrupt_pending && state_.interrupt_enabled;
+    default:
+      break;
+  }
+  if (offset >= kRtcIdentification && offset < kRtcIdentification + 32) {
+    return kRtcIdentificationBytes[(offset - kRtcIdentification) / 4];
+  }
+  return 0;
+}
+
+void RtcDevice::Write(uint64_t offset, absl::Span<const std::byte> data) {
+  counters_.requests.Add();
+  if (data.size() != 4 || offset % 4 != 0) {
+    counters_.errors.Add();
+    return;
+  }
+  bool alarm_changed = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    CheckAlarmLocked();
+    alarm_changed = WriteRegister(static_cast<RtcRegister>(offset),
+                                  static_cast<uint32_t>(LoadLittleEndian(data)));
+  }
+  if (alarm_changed && on_alarm_changed_) on_alarm_changed_();
+}
+
+bool RtcDevice::WriteRegister(RtcRegister reg, uint32_t value) {
+  switch (reg) {
+    case RtcRegister::kMatch:
+      state_.match = value;
+      // An alarm for this second has been reached.
+      if (state_.match == state_.checked && !state_.interrupt_pending) Raise();
+      return true;
+    case RtcRegister::kLoad:
+      state_.load = value;
+      state_.offset = value - static_cast<uint32_t>(clock_.Seconds());
+      state_.checked = value;
+      if (state_.match == state_.checked && !state_.interrupt_pending) Raise();
+      return true;
+    case RtcRegister::kInterruptMask: {
+      const bool was_enabled = std::exchange(state_.interrupt_enabled, (value & 1) != 0);
+      // The line rises when a pending interrupt is let through.
+      if (state_.interrupt_enabled && !was_enabled && state_.interrupt_pending) Raise();
+      return true;
+    }
+    case RtcRegister::kInterruptClear:
+      if (value & 1) state_.interrupt_pending = false;
+      return true;
+    default:  // read-only, RTCCR which is always 1, or no register
+      return false;
+  }
+}
+
+}  // namespace firn

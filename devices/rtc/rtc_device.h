@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// The PL031 real time clock, with its alarm.
+#ifndef FIRN_DEVICES_RTC_RTC_DEVICE_H_
+#define FIRN_DEVICES_RTC_RTC_DEVICE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "devices/device_node.h"
+#include "devices/device_stats.h"
+#include "devices/interrupt_line.h"
+#include "devices/mmio_device.h"
+#include "devices/rtc/rtc_registers.h"
+#include "devices/rtc/wall_clock.h"
+
+namespace firn {
+
+inline constexpr MmioDeviceNode kRtcNode = {
+    .name = "rtc",
+    .compatible = {"arm,pl031", "arm,primecell"},
+    .size = 0x1000,
+    .clock_name = "apb_pclk",
+};
+
+// Thread rules: any thread, any method.
+//
+// The device has no timer of its own: the owner calls CheckAlarm when SecondsToAlarm have passed,
+// and learns from `on_alarm_changed` when to ask anew. Without that the alarm is noticed when the
+// guest next looks at the device.
+class RtcDevice final : public MmioDevice {
+ public:
+  // `clock` outlives the device, as does `interrupt`, which may be null: no interrupt is wired.
+  // `on_alarm_changed` is called from any thread, with no lock of the device held.
+  RtcDevice(WallClock& clock, InterruptLine* interrupt,
+            std::function<void()> on_alarm_changed = nullptr);
+
+  // Seconds until the alarm goes off; nothing where its interrupt is masked or already pending.
+  std::optional<uint32_t> SecondsToAlarm();
+  // Raises the interrupt if the alarm went off since the last look.
+  void CheckAlarm();
+
+  void Read(uint64_t offset, absl::Span<std::byte> data) override;
+  void Write(uint64_t offset, absl::Span<const std::byte> data) override;
+
+  DeviceStats stats() const { return counters_.Snapshot(); }
+
+ private:
+  struct State {
+    uint32_t offset = 0;  // guest's seconds minus the wall clock's, modulo 2^32
+    uint32_t match = 0;
+    uint32_t load = 0;
+    uint32_t checked = 0;  // guest's seconds at the last check of the alarm
+    bool interrupt_enabled = false;
+    bool interrupt_pending = false;
+  };
+
+  uint32_t Now() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CheckAlarmLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint32_t ReadRegister(uint64_t offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // True where the alarm may have moved.
+  bool WriteRegister(RtcRegister reg, uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Raise() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  WallClock& clock_;
+  InterruptLine* const interrupt_;
+  const std::function<void()> on_alarm_changed_;
+  DeviceCounters counters_;
+  absl::Mutex mutex_;
+  State state_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace firn
+
+#endif  // FIRN_DEVICES_RTC_RTC_DEVICE_H_

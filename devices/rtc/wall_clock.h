@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// The time of day as a device sees it: the host's, or a made-up one where a run must repeat.
+#ifndef FIRN_DEVICES_RTC_WALL_CLOCK_H_
+#define FIRN_DEVICES_RTC_WALL_CLOCK_H_
+
+#include <cstdint>
+
+namespace firn {
+
+class WallClock {
+ public:
+  virtual ~WallClock() = default;
+
+  // Seconds since 1970-01-01 00:00:00 UTC. Any thread.
+  virtual int64_t Seconds() = 0;
+};
+
+}  // namespace firn
+
+#endif  // FIRN_DEVICES_RTC_WALL_CLOCK_H_

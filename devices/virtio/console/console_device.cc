@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "devices/virtio/console/console_device.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "devices/little_endian.h"
+#include "devices/virtio/chain_io.h"
+#include "devices/virtio/serve_queue.h"
+
+namespace firn::virtio {
+
+ConsoleDevice::ConsoleDevice(ByteSink& output, std::function<void()> on_input_room)
+    : output_(output), on_input_room_(std::move(on_input_room)) {}
+
+void ConsoleDevice::ReadConfig(uint64_t offset, absl::Span<std::byte> data) const {
+  CopyFrom({}, offset, data);
+}
+
+void ConsoleDevice::Activate(ActiveQueues queues) {
+  bool has_room = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    queues_ = std::move(queues);
+    // Input waits for buffers, and for the doorbell that announces them.
+    Virtqueue* receive = queues_.queue(kReceiveQueue);
+    if (receive != nullptr && receive->EnableNotifications()) {
+      has_room = std::exchange(input_waits_, false);
+    }
+  }
+  if (has_room && on_input_room_) on_input_room_();
+}
+
+void ConsoleDevice::Reset() {
+  absl::MutexLock lock(&mutex_);
+  queues_ = ActiveQueues();
+}
+
+bool ConsoleDevice::OnQueueNotify(uint16_t queue) {
+  bool more = false;
+  bool has_room = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (queue == kTransmitQueue) more = Transmit();
+    if (queue == kReceiveQueue) has_room = std::exchange(input_waits_, false);
+  }
+  if (has_room && on_input_room_) on_input_room_();
+  return more;
+}
+
+bool ConsoleDevice::Transmit() {
+  return ServeQueue(queues_, kTransmitQueue, counters_,
+                    [this](const DescriptorChain& chain) -> absl::StatusOr<uint32_t> {
+                      for (const absl::Span<const std::byte> bytes : chain.readable()) {
+                        output_.Write(bytes);
+                      }
+                      counters_.bytes_written.Add(chain.readable_size());
+                      return 0;
+                    });
+}
+
+size_t ConsoleDevice::OfferInput(absl::Span<const std::byte> data) {
+  absl::MutexLock lock(&mutex_);
+  Virtqueue* receive = queues_.queue(kReceiveQueue);
+  size_t taken = 0;
+  while (receive != nullptr && taken < data.size()) {
+    absl::StatusOr<std::optional<DescriptorChain>> chain = receive->Pop();
+    absl::Status failure = chain.status();
+    if (chain.ok() && *chain && (*chain)->writable_size() == 0) {
+      failure = absl::InvalidArgumentError("a console receive buffer that is not writable");
+    }
+    if (!failure.ok()) {
+      counters_.errors.Add();
+      queues_.Fail(failure);
+      receive = nullptr;
+      break;
+    }
+    if (!*chain) {
+      if (receive->EnableNotifications()) continue;
+      break;
+    }
+    const size_t part = std::min<size_t>(data.size() - taken, (*chain)->writable_size());
+    CopyToChain(**chain, 0, data.subspan(taken, part));
+    receive->Return(*std::move(*chain), static_cast<uint32_t>(part));
+    counters_.requests.Add();
+    taken += part;
+  }
+  counters_.bytes_read.Add(taken);
+  input_waits_ = taken < data.size();
+  if (receive != nullptr) queues_.NotifyUsed(*receive);
+  return taken;
+}
+
+}  // namespace firn::virtio
