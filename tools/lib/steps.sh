@@ -6,6 +6,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 readonly ROOT
 export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
+[[ -n $HOME ]] || HOME=$ROOT/.cache/home
 LOGS=$ROOT/out/log
 mkdir -p "$LOGS"
 
