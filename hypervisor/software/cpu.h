@@ -122,9 +122,7 @@ class Cpu : public EngineClient {
   Cpu(uint32_t index, uint32_t id, MachineClock* clock, MemoryMap* memory, CpuBus* bus)
       : index_(index), id_(id), clock_(clock), memory_(memory), bus_(bus) {}
 
-  static uint64_t Load(const Counter& counter) {
-    return counter.load(std::memory_order_relaxed);
-  }
+  static uint64_t Load(const Counter& counter) { return counter.load(std::memory_order_relaxed); }
   // One thread writes at a time, so no atomic addition is needed.
   static void Add(Counter& counter, int64_t count) {
     counter.store(Load(counter) + static_cast<uint64_t>(count), std::memory_order_relaxed);
@@ -173,7 +171,7 @@ class Cpu : public EngineClient {
   std::optional<SliceEnd> end_;
   std::optional<Exit> exit_;
   std::optional<PendingMmio> mmio_;
-  uint64_t slice_end_ = 0;     // in clock_->instructions()
+  uint64_t slice_end_ = 0;    // in clock_->instructions()
   int64_t counted_down_ = 0;  // the countdown up to which instructions are counted
 
   Counter instructions_ = 0;

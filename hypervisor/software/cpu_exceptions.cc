@@ -25,17 +25,13 @@ SystemRegister EncodingOf(uint32_t instruction) {
 
 // Load or store (immediate) with pre- or post-index: hardware describes none of these in the
 // syndrome, so KVM cannot emulate them.
-bool WritesBack(uint32_t instruction) {
-  return (instruction & 0x3b200400) == 0x38000400;
-}
+bool WritesBack(uint32_t instruction) { return (instruction & 0x3b200400) == 0x38000400; }
 
 bool IsGicSystemRegister(SystemRegister reg) {
   return reg.op0 == 3 && (reg.op1 == 0 || reg.op1 == 1) && reg.crn == 12;
 }
 
-bool IsGicInstruction(SystemRegister reg) {
-  return reg.op0 == 1 && reg.op1 == 0 && reg.crn == 12;
-}
+bool IsGicInstruction(SystemRegister reg) { return reg.op0 == 1 && reg.op1 == 0 && reg.crn == 12; }
 
 uint64_t SignExtend(uint64_t value, unsigned bytes) {
   const unsigned shift = 64 - 8 * bytes;
@@ -95,10 +91,9 @@ bool Cpu::ExecuteGicInstruction(SystemRegister reg, bool is_read, unsigned rt) {
   UpdateInterrupts();
   if (is_read) {
     uint64_t value = 0;
-    const bool known =
-        IsGicInstruction(reg)
-            ? gic->ExecuteSysl(index_, reg, /*nmi_enabled=*/false, &value)
-            : IsGicSystemRegister(reg) && gic->ReadRegister(index_, reg, &value);
+    const bool known = IsGicInstruction(reg)
+                           ? gic->ExecuteSysl(index_, reg, /*nmi_enabled=*/false, &value)
+                           : IsGicSystemRegister(reg) && gic->ReadRegister(index_, reg, &value);
     if (known) engine_->SetX(rt, value);
     return known;
   }

@@ -45,10 +45,17 @@ bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
     }
     const Timer& timer = reg.crm == 3 ? virtual_timer_ : physical_timer_;
     switch (reg.op2) {
-      case 0: *value = timer.ReadTval(counter); return true;
-      case 1: *value = timer.ReadCtl(counter); return true;
-      case 2: *value = timer.cval(); return true;
-      default: return false;
+      case 0:
+        *value = timer.ReadTval(counter);
+        return true;
+      case 1:
+        *value = timer.ReadCtl(counter);
+        return true;
+      case 2:
+        *value = timer.cval();
+        return true;
+      default:
+        return false;
     }
   }
   if (reg == reg::kCtrEl0) {
@@ -66,9 +73,15 @@ bool Cpu::OnMsr(SystemRegister reg, uint64_t value) {
   SyncCount();
   Timer& timer = reg.crm == 3 ? virtual_timer_ : physical_timer_;
   switch (reg.op2) {
-    case 0: timer.WriteTval(value, clock_->Counter()); break;
-    case 1: timer.WriteCtl(value); break;
-    case 2: timer.WriteCval(value); break;
+    case 0:
+      timer.WriteTval(value, clock_->Counter());
+      break;
+    case 1:
+      timer.WriteCtl(value);
+      break;
+    case 2:
+      timer.WriteCval(value);
+      break;
   }
   UpdateInterrupts();
   PlanEvent();

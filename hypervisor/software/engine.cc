@@ -32,12 +32,8 @@ SystemRegister Decode(const uc_arm64_cp_reg* reg) {
 }
 
 uc_arm64_cp_reg Encode(SystemRegister reg, uint64_t value) {
-  return {.crn = reg.crn,
-          .crm = reg.crm,
-          .op0 = reg.op0,
-          .op1 = reg.op1,
-          .op2 = reg.op2,
-          .val = value};
+  return {
+      .crn = reg.crn, .crm = reg.crm, .op0 = reg.op0, .op1 = reg.op1, .op2 = reg.op2, .val = value};
 }
 
 int XRegister(unsigned n) {
@@ -102,7 +98,8 @@ void Engine::BlockHook(uc_engine*, uint64_t pc, uint32_t size, void* user) {
   count.start = pc;
   count.end = pc + size;
   count.countdown -= size / 4;
-  if (count.countdown <= 0) [[unlikely]] engine->client_->OnCountdown(pc);
+  if (count.countdown <= 0) [[unlikely]]
+    engine->client_->OnCountdown(pc);
 }
 
 absl::Status Engine::AddHooks() {
@@ -112,8 +109,7 @@ absl::Status Engine::AddHooks() {
   };
   const auto add_instruction = [&](void* function, int instruction) {
     return UnicornError(
-        uc_hook_add(uc_, &handle, UC_HOOK_INSN, function, client_, 1, 0, instruction),
-        "hook_add");
+        uc_hook_add(uc_, &handle, UC_HOOK_INSN, function, client_, 1, 0, instruction), "hook_add");
   };
   absl::Status status = add(UC_HOOK_INTR, reinterpret_cast<void*>(InterruptHook), client_);
   status.Update(add(UC_HOOK_BLOCK, reinterpret_cast<void*>(BlockHook), this));
@@ -188,8 +184,7 @@ absl::Status Engine::DropPage(uint64_t page_address) {
 
 ExceptionRecord Engine::exception() const {
   uc_context_save(uc_, scratch_);
-  const std::byte* record =
-      reinterpret_cast<const std::byte*>(scratch_) + layout_.exception_offset;
+  const std::byte* record = reinterpret_cast<const std::byte*>(scratch_) + layout_.exception_offset;
   ExceptionRecord exception;
   memcpy(&exception.syndrome, record, sizeof(exception.syndrome));
   memcpy(&exception.address, record + 8, sizeof(exception.address));

@@ -17,9 +17,7 @@ class Timer {
   void WriteCtl(uint64_t value) { control_ = value & (kEnable | kMask); }
   uint64_t cval() const { return compare_; }
   void WriteCval(uint64_t value) { compare_ = value; }
-  uint64_t ReadTval(uint64_t counter) const {
-    return static_cast<uint32_t>(compare_ - counter);
-  }
+  uint64_t ReadTval(uint64_t counter) const { return static_cast<uint32_t>(compare_ - counter); }
   void WriteTval(uint64_t value, uint64_t counter) {
     compare_ = counter + static_cast<uint64_t>(static_cast<int64_t>(static_cast<int32_t>(value)));
   }

@@ -72,8 +72,7 @@ absl::StatusOr<gicv5::Vgicv5*> Machine::CreateGic() {
   if (AnyVcpuHasRun() || AnyVcpuRunning()) {
     return ErrnoStatus(EBUSY, "KVM_CREATE_DEVICE(ARM_VGIC_V5)");
   }
-  std::unique_ptr<gicv5::Vgicv5> gic =
-      gicv5::Vgicv5::Create({.dialect = options_.dialect}, this);
+  std::unique_ptr<gicv5::Vgicv5> gic = gicv5::Vgicv5::Create({.dialect = options_.dialect}, this);
   for (const auto& vcpu : vcpus_) {
     absl::Status status = gic->AddVcpu(vcpu->cpu->index(), vcpu->cpu->id());
     if (!status.ok()) return ErrnoStatus(E2BIG, "KVM_CREATE_DEVICE(ARM_VGIC_V5)");

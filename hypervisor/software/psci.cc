@@ -38,10 +38,9 @@ constexpr uint64_t kTrustedOsNotPresent = 2;
 constexpr uint64_t kAffinityMask = 0xff'00ff'ffff;
 constexpr uint64_t kAffinityOn = 0, kAffinityOff = 1;
 
-constexpr uint32_t kFunctions02[] = {kPsciVersion,     kCpuSuspend32,   kCpuSuspend64,
-                                     kCpuOff,          kCpuOn32,        kCpuOn64,
-                                     kAffinityInfo32,  kAffinityInfo64, kMigrateInfoType,
-                                     kSystemOff,       kSystemReset};
+constexpr uint32_t kFunctions02[] = {
+    kPsciVersion,    kCpuSuspend32,   kCpuSuspend64,    kCpuOff,    kCpuOn32,    kCpuOn64,
+    kAffinityInfo32, kAffinityInfo64, kMigrateInfoType, kSystemOff, kSystemReset};
 
 bool IsPresent(uint32_t function, uint64_t version) {
   if (std::find(std::begin(kFunctions02), std::end(kFunctions02), function) !=
@@ -84,17 +83,25 @@ PsciResult HandleHypercall(PsciMachine& machine, const std::array<uint64_t, 4>& 
     return is_32 ? static_cast<uint32_t>(args[n]) : args[n];
   };
   switch (function) {
-    case kPsciVersion: return {.x0 = version};
-    case kCpuOff: return {.x0 = kInternalFailure, .action = Action::kCpuOff};
+    case kPsciVersion:
+      return {.x0 = version};
+    case kCpuOff:
+      return {.x0 = kInternalFailure, .action = Action::kCpuOff};
     case kCpuSuspend32:
-    case kCpuSuspend64: return {.x0 = kSuccess, .action = Action::kCpuSuspend};
+    case kCpuSuspend64:
+      return {.x0 = kSuccess, .action = Action::kCpuSuspend};
     case kCpuOn32:
-    case kCpuOn64: return {.x0 = CpuOn(machine, argument(1), argument(2), argument(3))};
+    case kCpuOn64:
+      return {.x0 = CpuOn(machine, argument(1), argument(2), argument(3))};
     case kAffinityInfo32:
-    case kAffinityInfo64: return {.x0 = AffinityInfo(machine, argument(1), argument(2))};
-    case kMigrateInfoType: return {.x0 = kTrustedOsNotPresent};
-    case kSystemOff: return {.x0 = kInternalFailure, .action = Action::kSystemOff};
-    case kSystemReset: return {.x0 = kInternalFailure, .action = Action::kSystemReset};
+    case kAffinityInfo64:
+      return {.x0 = AffinityInfo(machine, argument(1), argument(2))};
+    case kMigrateInfoType:
+      return {.x0 = kTrustedOsNotPresent};
+    case kSystemOff:
+      return {.x0 = kInternalFailure, .action = Action::kSystemOff};
+    case kSystemReset:
+      return {.x0 = kInternalFailure, .action = Action::kSystemReset};
     case kSystemReset2_32:
     case kSystemReset2_64: {
       // Architectural warm reset (0) and vendor types (bit 31) reset; the rest is reserved.
@@ -103,9 +110,9 @@ PsciResult HandleHypercall(PsciMachine& machine, const std::array<uint64_t, 4>& 
       return {.x0 = kInternalFailure, .action = Action::kSystemReset};
     }
     case kPsciFeatures:
-      return {.x0 = IsPresent(static_cast<uint32_t>(args[1]), version) ? kSuccess
-                                                                       : kNotSupported};
-    default: return {.x0 = kNotSupported};
+      return {.x0 = IsPresent(static_cast<uint32_t>(args[1]), version) ? kSuccess : kNotSupported};
+    default:
+      return {.x0 = kNotSupported};
   }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // PSCI 1.1 and SMCCC 1.1 as KVM offers them by HVC. Source: Arm DEN0022 "Power State Coordination
-// Interface"; Arm DEN0028 "SMC Calling Convention"; Linux Documentation/virt/kvm/arm/hypercalls.rst.
+// Interface"; Arm DEN0028 "SMC Calling Convention"; Linux
+// Documentation/virt/kvm/arm/hypercalls.rst.
 #ifndef FIRN_HYPERVISOR_SOFTWARE_PSCI_H_
 #define FIRN_HYPERVISOR_SOFTWARE_PSCI_H_
 

@@ -27,8 +27,7 @@ class SoftwareHypervisor : public Hypervisor {
     constexpr int kMinIpaBits = 32;
     if (ipa_bits == 0) ipa_bits = kIpaBits;
     if (ipa_bits < kMinIpaBits || ipa_bits > kIpaBits) return ErrnoStatus(EINVAL, "KVM_CREATE_VM");
-    absl::StatusOr<std::unique_ptr<Machine>> machine =
-        Machine::Create(options_, layout_, ipa_bits);
+    absl::StatusOr<std::unique_ptr<Machine>> machine = Machine::Create(options_, layout_, ipa_bits);
     if (!machine.ok()) return machine.status();
     return std::make_unique<SoftwareVm>(*std::move(machine));
   }

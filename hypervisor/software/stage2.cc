@@ -31,8 +31,8 @@ constexpr unsigned kLevel2Shift = 21;
 constexpr unsigned kLevel3Shift = 12;
 
 constexpr uint64_t Leaf(uint64_t ipa, bool writable, bool page) {
-  return ipa | kValid | (page ? kTableOrPage : 0) | kMemAttrNormal | kInnerShareable |
-         kAccessFlag | kS2apRead | (writable ? kS2apWrite : 0);
+  return ipa | kValid | (page ? kTableOrPage : 0) | kMemAttrNormal | kInnerShareable | kAccessFlag |
+         kS2apRead | (writable ? kS2apWrite : 0);
 }
 
 constexpr uint64_t Index(uint64_t ipa, unsigned shift) { return ipa >> shift & 511; }

@@ -25,13 +25,13 @@ class DataAbort {
  public:
   constexpr explicit DataAbort(uint32_t syndrome) : iss_(syndrome & 0x1ffffff) {}
   // The fields below describe the instruction.
-  constexpr bool has_instruction() const { return (iss_ >> 24 & 1) != 0; }   // ISV
-  constexpr unsigned size() const { return 1u << (iss_ >> 22 & 3); }         // SAS, in bytes
-  constexpr bool sign_extends() const { return (iss_ >> 21 & 1) != 0; }      // SSE
-  constexpr unsigned reg() const { return iss_ >> 16 & 31; }                 // SRT
-  constexpr bool is_64_bit() const { return (iss_ >> 15 & 1) != 0; }         // SF
-  constexpr bool on_table_walk() const { return (iss_ >> 7 & 1) != 0; }      // S1PTW
-  constexpr bool is_write() const { return (iss_ >> 6 & 1) != 0; }           // WnR
+  constexpr bool has_instruction() const { return (iss_ >> 24 & 1) != 0; }  // ISV
+  constexpr unsigned size() const { return 1u << (iss_ >> 22 & 3); }        // SAS, in bytes
+  constexpr bool sign_extends() const { return (iss_ >> 21 & 1) != 0; }     // SSE
+  constexpr unsigned reg() const { return iss_ >> 16 & 31; }                // SRT
+  constexpr bool is_64_bit() const { return (iss_ >> 15 & 1) != 0; }        // SF
+  constexpr bool on_table_walk() const { return (iss_ >> 7 & 1) != 0; }     // S1PTW
+  constexpr bool is_write() const { return (iss_ >> 6 & 1) != 0; }          // WnR
 
  private:
   uint32_t iss_;

@@ -22,23 +22,28 @@ struct Regime {
 unsigned GranuleBits(uint64_t tcr, bool upper) {
   if (upper) {
     switch (tcr >> 30 & 3) {
-      case 1: return 14;
-      case 3: return 16;
-      default: return 12;
+      case 1:
+        return 14;
+      case 3:
+        return 16;
+      default:
+        return 12;
     }
   }
   switch (tcr >> 14 & 3) {
-    case 1: return 16;
-    case 2: return 14;
-    default: return 12;
+    case 1:
+      return 16;
+    case 2:
+      return 14;
+    default:
+      return 12;
   }
 }
 
 Regime RegimeOf(const Engine& engine, uint64_t va) {
   const bool upper = (va >> 55 & 1) != 0;
   const uint64_t tcr = engine.ReadSystemRegister(reg::kTcrEl1);
-  const uint64_t ttbr =
-      engine.ReadSystemRegister(upper ? reg::kTtbr1El1 : reg::kTtbr0El1);
+  const uint64_t ttbr = engine.ReadSystemRegister(upper ? reg::kTtbr1El1 : reg::kTtbr0El1);
   return {.table = ttbr & 0x0000'ffff'ffff'fffe,
           .input_bits = 64 - static_cast<unsigned>(upper ? tcr >> 16 & 63 : tcr & 63),
           .granule_bits = GranuleBits(tcr, upper)};
@@ -46,8 +51,7 @@ Regime RegimeOf(const Engine& engine, uint64_t va) {
 
 }  // namespace
 
-std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& memory,
-                                            uint64_t va) {
+std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& memory, uint64_t va) {
   if ((engine.ReadSystemRegister(reg::kSctlrEl1) & kSctlrM) == 0) return GuestAddress(va);
   const Regime regime = RegimeOf(engine, va);
   const unsigned stride = regime.granule_bits - 3;
@@ -55,16 +59,14 @@ std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& mem
   const unsigned levels = (regime.input_bits - regime.granule_bits + stride - 1) / stride;
   if (levels > 4) return std::nullopt;
 
-  const uint64_t address_mask =
-      0x0000'ffff'ffff'ffff & ~((uint64_t{1} << regime.granule_bits) - 1);
+  const uint64_t address_mask = 0x0000'ffff'ffff'ffff & ~((uint64_t{1} << regime.granule_bits) - 1);
   const uint64_t input = va & ((uint64_t{1} << regime.input_bits) - 1);
   uint64_t table = regime.table;
   for (unsigned remaining = levels; remaining > 0; --remaining) {
     const unsigned shift = regime.granule_bits + stride * (remaining - 1);
     // The first level resolves what is left over, the others `stride` bits each.
-    const uint64_t index = remaining == levels
-                               ? input >> shift
-                               : input >> shift & ((uint64_t{1} << stride) - 1);
+    const uint64_t index =
+        remaining == levels ? input >> shift : input >> shift & ((uint64_t{1} << stride) - 1);
     const std::byte* host = memory.Host(GuestAddress(table + index * 8), 8, /*for_write=*/false);
     if (host == nullptr) return std::nullopt;
     uint64_t descriptor = 0;

@@ -22,12 +22,30 @@ constexpr uint32_t kPstateSpSel = 1;
 
 // Registers that the engine holds and that have no effect beyond their value there.
 constexpr SystemRegister kEngineRegisters[] = {
-    reg::kMdscrEl1,   {2, 0, 0, 0, 4} /* DBGBVR0 */, {2, 0, 0, 0, 5} /* DBGBCR0 */,
-    {2, 0, 0, 0, 6} /* DBGWVR0 */, {2, 0, 0, 0, 7} /* DBGWCR0 */,
-    reg::kSctlrEl1,   reg::kCpacrEl1,   reg::kTtbr0El1,  reg::kTtbr1El1,     reg::kTcrEl1,
-    reg::kAfsr0El1,   reg::kAfsr1El1,   reg::kEsrEl1,    reg::kFarEl1,       reg::kParEl1,
-    reg::kMairEl1,    reg::kAmairEl1,   reg::kVbarEl1,   reg::kContextidrEl1, reg::kTpidrEl1,
-    reg::kCntkctlEl1, reg::kCsselrEl1,  reg::kTpidrEl0,  reg::kTpidrroEl0,
+    reg::kMdscrEl1,
+    {2, 0, 0, 0, 4} /* DBGBVR0 */,
+    {2, 0, 0, 0, 5} /* DBGBCR0 */,
+    {2, 0, 0, 0, 6} /* DBGWVR0 */,
+    {2, 0, 0, 0, 7} /* DBGWCR0 */,
+    reg::kSctlrEl1,
+    reg::kCpacrEl1,
+    reg::kTtbr0El1,
+    reg::kTtbr1El1,
+    reg::kTcrEl1,
+    reg::kAfsr0El1,
+    reg::kAfsr1El1,
+    reg::kEsrEl1,
+    reg::kFarEl1,
+    reg::kParEl1,
+    reg::kMairEl1,
+    reg::kAmairEl1,
+    reg::kVbarEl1,
+    reg::kContextidrEl1,
+    reg::kTpidrEl1,
+    reg::kCntkctlEl1,
+    reg::kCsselrEl1,
+    reg::kTpidrEl0,
+    reg::kTpidrroEl0,
 };
 
 constexpr uint64_t kTimerIds[] = {kvm::kTimerCtl,  kvm::kTimerCnt,  kvm::kTimerCval,
@@ -123,16 +141,27 @@ std::optional<uint64_t> TimerValue(Cpu& cpu, MachineClock& clock, uint64_t id,
     return control ? t.ReadCtl(clock.Counter()) : t.cval();
   };
   switch (id) {
-    case kvm::kTimerCtl: return timer(cpu.virtual_timer(), true);
-    case kvm::kTimerCval: return timer(cpu.virtual_timer(), false);
-    case kvm::kPtimerCtl: return timer(cpu.physical_timer(), true);
-    case kvm::kPtimerCval: return timer(cpu.physical_timer(), false);
+    case kvm::kTimerCtl:
+      return timer(cpu.virtual_timer(), true);
+    case kvm::kTimerCval:
+      return timer(cpu.virtual_timer(), false);
+    case kvm::kPtimerCtl:
+      return timer(cpu.physical_timer(), true);
+    case kvm::kPtimerCval:
+      return timer(cpu.physical_timer(), false);
     case kvm::kTimerCnt:
     case kvm::kPtimerCnt:
       if (set != nullptr) clock.SetCounter(*set);
       return clock.Counter();
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
+}
+
+// As KVM: what is not EL0t, EL1t or EL1h of AArch64 is refused (a snapshot may hold anything).
+bool IsGuestMode(uint64_t pstate) {
+  const uint64_t mode = pstate & 0x1f;
+  return mode == 0 || mode == 4 || mode == 5;
 }
 
 absl::Status Error(int error_number, std::string_view call, uint64_t id) {
@@ -150,8 +179,8 @@ std::optional<uint64_t> ConstantValue(const Cpu& cpu, bool has_gicv5, SystemRegi
 std::vector<uint64_t> RegisterIds() {
   std::vector<uint64_t> ids;
   for (unsigned n = 0; n <= 30; ++n) ids.push_back(kvm::CoreX(n));
-  ids.insert(ids.end(), {kvm::kCoreSp, kvm::kCorePc, kvm::kCorePstate, kvm::kCoreSpEl1,
-                         kvm::kCoreElrEl1});
+  ids.insert(ids.end(),
+             {kvm::kCoreSp, kvm::kCorePc, kvm::kCorePstate, kvm::kCoreSpEl1, kvm::kCoreElrEl1});
   for (unsigned n = 0; n <= 4; ++n) ids.push_back(kvm::CoreSpsr(n));
   for (unsigned n = 0; n < 32; ++n) ids.push_back(kvm::CoreV(n));
   ids.insert(ids.end(), {kvm::kCoreFpsr, kvm::kCoreFpcr, kvm::kPsciVersion});
@@ -210,6 +239,7 @@ absl::Status SetCpuRegister(Cpu& cpu, MachineClock& clock, bool has_gicv5, uint6
     return absl::OkStatus();
   }
   if ((id & kvm::kRegFamilyMask) == kvm::kRegFamilyCore) {
+    if (id == kvm::kCorePstate && !IsGuestMode(number)) return Error(EINVAL, kCall, id);
     return Core(cpu.engine(), id, &number) ? absl::OkStatus() : Error(ENOENT, kCall, id);
   }
   if (id != kvm::SysregId(reg)) return Error(ENOENT, kCall, id);
