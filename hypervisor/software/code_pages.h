@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "hypervisor/guest_address.h"
 #include "hypervisor/software/engine.h"
+#include "hypervisor/software/memory_map.h"
 
 namespace firn::software {
 
@@ -31,13 +32,17 @@ class CodePages {
   void InvalidateAll() { all_stale_ = true; }
 
   // Drops what is stale from `engine`, which must not be executing.
-  absl::Status Apply(Engine& engine) {
+  absl::Status Apply(Engine& engine, MemoryMap& memory) {
     if (all_stale_) {
       engine.DropAllCode();
       pages_.clear();
     } else {
       for (uint64_t page : stale_) {
         if (pages_.erase(page) == 0) continue;
+        // A page of a slot that is gone, or that never was memory, holds no translations.
+        if (memory.Host(GuestAddress(page), kGuestPageSize, /*for_write=*/false) == nullptr) {
+          continue;
+        }
         if (absl::Status status = engine.DropPage(page); !status.ok()) return status;
       }
     }

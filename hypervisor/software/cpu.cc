@@ -91,7 +91,7 @@ absl::Status Cpu::DropStaleState() {
     engine_->FlushTlb();
     tlb_stale_ = false;
   }
-  absl::Status status = code_pages_.Apply(*engine_);
+  absl::Status status = code_pages_.Apply(*engine_, *memory_);
   // Unicorn does not report the first block that it translates after a start.
   if (const auto page = TranslateStage1(*engine_, *memory_, engine_->pc())) code_pages_.Add(*page);
   return status;
@@ -136,6 +136,7 @@ std::optional<uint64_t> Cpu::NextDeadline() const {
   for (const Timer* timer : {&virtual_timer_, &physical_timer_}) {
     if (!timer->IsArmed() || timer->Line(counter)) continue;
     const uint64_t when = clock_->WhenCounterReaches(timer->cval());
+    if (when == kNever) continue;
     next = next ? std::min(*next, when) : when;
   }
   return next;

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 
+#include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
 
 namespace firn::software {
@@ -18,6 +19,19 @@ constexpr int kWakeId = -1;
 
 // Like the kernel, hold the file itself: the caller may close its descriptor.
 FileDescriptor Hold(int fd) { return FileDescriptor(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+
+// The errno of KVM for a descriptor that is no eventfd, 0 for one that is (or where /proc is
+// not there to tell).
+int CheckEventFd(int fd) {
+  if (fcntl(fd, F_GETFD) < 0) return EBADF;
+  std::array<char, 64> target{};
+  const std::string path = absl::StrCat("/proc/self/fd/", fd);
+  const ssize_t size = readlink(path.c_str(), target.data(), target.size());
+  if (size <= 0) return 0;
+  return std::string_view(target.data(), static_cast<size_t>(size)) == "anon_inode:[eventfd]"
+             ? 0
+             : EINVAL;
+}
 
 void SignalFd(int fd) {
   const uint64_t one = 1;
@@ -38,6 +52,8 @@ absl::Status IoEventFds::Register(const IoEventFd& config) {
   if ((length & (length - 1)) != 0 || length > 8 || (config.datamatch && length == 0)) {
     return ErrnoStatus(EINVAL, kCall);
   }
+  if (!config.address.Plus(length)) return ErrnoStatus(EINVAL, kCall);
+  if (const int error = CheckEventFd(config.fd); error != 0) return ErrnoStatus(error, kCall);
   std::vector<Entry>& entries = entries_[config.address.value];
   const auto same = [&](const Entry& entry) {
     return entry.length == length && entry.datamatch == config.datamatch;
@@ -85,6 +101,7 @@ absl::StatusOr<IrqFds> IrqFds::Create() {
 
 absl::Status IrqFds::Register(const IrqFd& config) {
   constexpr std::string_view kCall = "KVM_IRQFD";
+  if (const int error = CheckEventFd(config.fd); error != 0) return ErrnoStatus(error, kCall);
   if (config.deassign) {
     const auto found = entries_.find(config.fd);
     if (found != entries_.end() && found->second.gsi == config.gsi) {
@@ -97,6 +114,9 @@ absl::Status IrqFds::Register(const IrqFd& config) {
   Entry entry{.fd = Hold(config.fd), .resample_fd = {}, .gsi = config.gsi};
   if (!entry.fd.is_valid()) return ErrnoStatus(errno, kCall);
   if (config.resample_fd) {
+    if (const int error = CheckEventFd(*config.resample_fd); error != 0) {
+      return ErrnoStatus(error, kCall);
+    }
     entry.resample_fd = Hold(*config.resample_fd);
     if (!entry.resample_fd.is_valid()) return ErrnoStatus(errno, kCall);
   }

@@ -22,7 +22,8 @@ namespace firn::software {
 // Guest stores that signal an eventfd. Thread rules: one thread at a time.
 class IoEventFds {
  public:
-  // Errors: EINVAL (length), EBADF, EEXIST (the same store is taken), ENOENT (deassign).
+  // Errors: EINVAL (length, not an eventfd), EBADF, EEXIST (the same store is taken), ENOENT
+  // (deassign).
   absl::Status Register(const IoEventFd& config);
   // True, and the eventfd is signalled, where one takes this store.
   bool Signal(GuestAddress address, uint32_t size, uint64_t value);
@@ -47,7 +48,7 @@ class IrqFds {
 
   static absl::StatusOr<IrqFds> Create();
 
-  // Errors: EBADF, EBUSY (the fd is registered), EINVAL (flags).
+  // Errors: EBADF, EBUSY (the fd is registered), EINVAL (not an eventfd).
   absl::Status Register(const IrqFd& config);
   // Hands every irqfd that was signalled since the last call to `handler`.
   void Poll(const Handler& handler);

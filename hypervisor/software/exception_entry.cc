@@ -8,13 +8,15 @@ namespace {
 
 constexpr uint32_t kPstateEl1hMasked = 0x3c5;  // M = EL1h, DAIF set
 constexpr uint32_t kPstatePan = 1u << 22;
+constexpr uint32_t kPstateBtype = 3u << 10;
 constexpr uint32_t kPstateSpSel = 1;
 constexpr uint64_t kSctlrSpan = uint64_t{1} << 23;
 
 }  // namespace
 
 void TakeException(Engine& engine, const ExceptionToEl1& exception) {
-  const uint32_t from = engine.pstate();
+  // Unicorn's CPU has BTI and keeps BTYPE; the guest's has not.
+  const uint32_t from = engine.pstate() & ~kPstateBtype;
   const uint64_t sp = engine.sp();
   const bool from_el0 = (from >> 2 & 3) == 0;
   const bool uses_sp_el1 = !from_el0 && (from & kPstateSpSel) != 0;

@@ -68,6 +68,8 @@ class Machine : public CpuBus, public gicv5::Machine {
   IrqFds& irq_fds() { return irq_fds_; }
   // Creates the VGICv5 and gives it the CPUs that are there.
   absl::StatusOr<gicv5::Vgicv5*> CreateGic() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The features of the first KVM_ARM_VCPU_INIT, which every other must have too.
+  std::optional<uint32_t>& vcpu_features() { return vcpu_features_; }
   void SetRoutes(std::vector<GsiRoute> routes) { routes_ = std::move(routes); }
 
   // CpuBus.
@@ -105,6 +107,7 @@ class Machine : public CpuBus, public gicv5::Machine {
           std::unique_ptr<MemoryMap> memory, IrqFds irq_fds);
 
   bool CanExecute() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool AllInRun() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Execute() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AnyKicked() const;
   bool ReachedStop();
@@ -129,6 +132,7 @@ class Machine : public CpuBus, public gicv5::Machine {
   IoEventFds io_event_fds_;
   IrqFds irq_fds_;
   std::vector<GsiRoute> routes_;
+  std::optional<uint32_t> vcpu_features_;
   std::function<void()> settle_;
 
   absl::Mutex mutex_;

@@ -14,6 +14,7 @@ namespace firn::software {
 
 inline constexpr uint64_t kNanosecondsPerTick = 16;
 inline constexpr uint64_t kCounterFrequency = 1'000'000'000 / kNanosecondsPerTick;
+inline constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
 // Thread rules: Counter, Now and instructions from any thread; the rest from the one thread that
 // executes the machine.
@@ -41,15 +42,16 @@ class MachineClock {
     instructions_.store(instructions() + static_cast<uint64_t>(count), std::memory_order_relaxed);
   }
 
-  // When the counter reaches `counter`, as Now() will tell; at once where it has.
+  // When the counter reaches `counter`, as Now() will tell; at once where it has, kNever where
+  // that is beyond what Now() can tell. The comparison is that of the timers: unsigned.
   uint64_t WhenCounterReaches(uint64_t counter) const {
-    const int64_t ticks = static_cast<int64_t>(counter - Counter());
     const uint64_t now = Now();
-    if (ticks <= 0) return now;
+    const uint64_t current = now / kNanosecondsPerTick - Load(offset_);
+    if (counter <= current) return now;
     uint64_t delay = 0, when = 0;
-    if (__builtin_mul_overflow(static_cast<uint64_t>(ticks), kNanosecondsPerTick, &delay) ||
+    if (__builtin_mul_overflow(counter - current, kNanosecondsPerTick, &delay) ||
         __builtin_add_overflow(now - now % kNanosecondsPerTick, delay, &when)) {
-      return std::numeric_limits<uint64_t>::max();
+      return kNever;
     }
     return when;
   }

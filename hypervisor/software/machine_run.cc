@@ -52,9 +52,10 @@ void Machine::Kick(uint32_t index) {
   Lock lock(this);
 }
 
-bool Machine::CanExecute() const {
-  return !executing_ && !AnyKicked() &&
-         std::all_of(vcpus_.begin(), vcpus_.end(),
+bool Machine::CanExecute() const { return !executing_ && !AnyKicked() && AllInRun(); }
+
+bool Machine::AllInRun() const {
+  return std::all_of(vcpus_.begin(), vcpus_.end(),
                      [](const auto& vcpu) { return vcpu->in_run && !vcpu->exit; });
 }
 
@@ -68,7 +69,8 @@ void Machine::Execute() {
   while (true) {
     attention_.store(false);
     YieldToWaiters();
-    if (AnyKicked() || ReachedStop()) return;
+    // A kicked vCPU may have left while the machine was unlocked.
+    if (AnyKicked() || !AllInRun() || ReachedStop()) return;
     PollIrqFds();
     Vcpu* next = PickNext();
     if (next == nullptr) {

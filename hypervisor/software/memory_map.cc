@@ -72,6 +72,10 @@ absl::Status MemoryMap::SetSlot(const MemorySlot& config) {
   }
   if (existing != slots_.end()) {
     const MemorySlot& old = existing->second.config;
+    if (config.size == old.size && config.host == old.host && config.flags == old.flags &&
+        config.address == old.address) {
+      return absl::OkStatus();
+    }
     // KVM changes flags in place, but moves neither size nor host memory nor read-only.
     if (config.size != 0 && (config.size != old.size || config.host != old.host ||
                              ((config.flags ^ old.flags) & kvm::kMemReadonly) != 0)) {
@@ -111,7 +115,6 @@ absl::Status MemoryMap::RebuildStage2() {
   stage2_->Clear();
   absl::Status status;
   for (auto& [number, slot] : slots_) {
-    std::fill(slot.dirty.begin(), slot.dirty.end(), 0);
     status.Update(stage2_->Map(slot.config.address.value, slot.config.size,
                                !slot.read_only() && !slot.logs(), /*pages=*/slot.logs()));
   }

@@ -34,6 +34,10 @@ absl::Status SoftwareVcpu::Init(const kvm::VcpuInit& init) {
       std::any_of(init.features + 1, std::end(init.features), [](uint32_t f) { return f != 0; });
   if (has_unknown) return ErrnoStatus(ENOENT, kCall);
   if ((init.features[0] & ~kSupportedFeatures) != 0) return ErrnoStatus(EINVAL, kCall);
+  const uint32_t common = init.features[0] & ~(1u << kvm::kArmVcpuPowerOff);
+  std::optional<uint32_t>& vm_features = machine_->vcpu_features();
+  if (vm_features.value_or(common) != common) return ErrnoStatus(EINVAL, kCall);
+  vm_features = common;
   Cpu& cpu = machine_->cpu(index_);
   if (absl::Status status = cpu.Reset(); !status.ok()) return status;
   const bool has_psci = (init.features[0] & 1u << kvm::kArmVcpuPsci02) != 0;
@@ -113,6 +117,8 @@ absl::Status SoftwareVcpu::SetEvents(const kvm::VcpuEvents& events) {
 absl::StatusOr<Exit> SoftwareVcpu::Run() {
   if (absl::Status status = CheckInitialised("KVM_RUN"); !status.ok()) return status;
   if (machine_->gic() != nullptr && timer_intid_ != kGicv5TimerIntid) {
+    Machine::Lock lock(machine_);
+    if (absl::Status status = machine_->CheckAlive("KVM_RUN"); !status.ok()) return status;
     return ErrnoStatus(EINVAL, "KVM_RUN: a timer interrupt is not the one that GICv5 fixes");
   }
   absl::StatusOr<Exit> exit = machine_->Run(index_);

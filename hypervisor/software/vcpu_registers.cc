@@ -158,6 +158,12 @@ std::optional<uint64_t> TimerValue(Cpu& cpu, MachineClock& clock, uint64_t id,
   }
 }
 
+// As KVM: what is not EL0t, EL1t or EL1h of AArch64 is refused (a snapshot may hold anything).
+bool IsGuestMode(uint64_t pstate) {
+  const uint64_t mode = pstate & 0x1f;
+  return mode == 0 || mode == 4 || mode == 5;
+}
+
 absl::Status Error(int error_number, std::string_view call, uint64_t id) {
   return ErrnoStatus(error_number, absl::StrFormat("%s(0x%016x)", call, id));
 }
@@ -233,6 +239,7 @@ absl::Status SetCpuRegister(Cpu& cpu, MachineClock& clock, bool has_gicv5, uint6
     return absl::OkStatus();
   }
   if ((id & kvm::kRegFamilyMask) == kvm::kRegFamilyCore) {
+    if (id == kvm::kCorePstate && !IsGuestMode(number)) return Error(EINVAL, kCall, id);
     return Core(cpu.engine(), id, &number) ? absl::OkStatus() : Error(ENOENT, kCall, id);
   }
   if (id != kvm::SysregId(reg)) return Error(ENOENT, kCall, id);

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include <gtest/gtest.h>
+
+#include "hypervisor/software/engine.h"
+
+namespace firn::software {
+namespace {
+
+TEST(CalibrationTest, InstalledUnicornFits) {
+  const absl::StatusOr<ContextLayout> layout = Engine::Calibrate();
+  ASSERT_TRUE(layout.ok()) << layout.status();
+  EXPECT_GT(layout->exception_offset, 0u);
+}
+
+TEST(CalibrationTest, RepeatsItself) {
+  EXPECT_EQ(Engine::Calibrate()->exception_offset, Engine::Calibrate()->exception_offset);
+}
+
+TEST(CalibrationTest, VersionHasThreeNumbers) {
+  const std::string version = Engine::Version();
+  EXPECT_EQ(std::count(version.begin(), version.end(), '.'), 2) << version;
+}
+
+}  // namespace
+}  // namespace firn::software

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// Each entry is one instruction that takes an exception (or does not: then x0 is reported).
+.include "guest.inc"
+
+.macro one name, instruction:vararg
+    .global \name
+\name:
+    \instruction
+    report x0
+    power_off
+.endm
+
+one svc, svc #0x123
+one hvc_unknown, hvc #0
+one smc, smc #0
+one brk, brk #0x456
+one udf, .inst 0x00001234
+one load, ldr x0, [x1]
+one store, str x0, [x1]
+one jump, br x1
+one read_icc, mrs x0, s3_1_c12_c0_2          // ICC_PCR_EL1
+one read_icc_dropped, mrs x0, s3_1_c12_c0_3  // ICC_HAPR_EL1
+one gicr_cdia, sysl x0, #0, c12, c3, #0
+one gic_cden, sys #0, c12, c1, #1, x0
+one read_cntvct, mrs x0, cntvct_el0
+one read_cntpct, mrs x0, cntpct_el0
+one read_cntfrq, mrs x0, cntfrq_el0
+one write_cntv_cval, msr cntv_cval_el0, x0
+one write_cntp_ctl, msr cntp_ctl_el0, x0
+one read_mpidr, mrs x0, mpidr_el1
+one read_pfr0, mrs x0, id_aa64pfr0_el1
+one read_pfr2, mrs x0, s3_0_c0_c4_2
+one read_smfr0, mrs x0, s3_0_c0_c4_5
+one read_midr, mrs x0, midr_el1
+
+// Returns to itself: reports SP_EL0 and SP_EL1 as the handler and the interrupted code see them.
+.global stack_pointers
+stack_pointers:
+    mov x0, sp
+    report x0
+    mrs x0, sp_el0
+    report x0
+    msr spsel, #0
+    mov x0, sp
+    report x0
+    power_off
