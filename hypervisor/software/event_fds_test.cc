@@ -23,7 +23,11 @@ class IoEventFdsTest : public ::testing::Test {
  protected:
   absl::Status Register(uint32_t length, std::optional<uint64_t> datamatch = std::nullopt,
                         bool deassign = false) {
-    return fds_.Register({kAddress, length, event_.fd(), datamatch, deassign});
+    return fds_.Register({.address = kAddress,
+                          .length = length,
+                          .fd = event_.fd(),
+                          .datamatch = datamatch,
+                          .deassign = deassign});
   }
   IoEventFds fds_;
   EventFd event_ = *EventFd::Create();
@@ -68,7 +72,8 @@ TEST_F(IoEventFdsTest, DatamatchIsOfTheStoredValue) {
 
 TEST_F(IoEventFdsTest, EachDatamatchHasItsEventFd) {
   ASSERT_TRUE(Register(4, 0).ok());
-  ASSERT_TRUE(fds_.Register({kAddress, 4, other_.fd(), 1}).ok());
+  ASSERT_TRUE(
+      fds_.Register({.address = kAddress, .length = 4, .fd = other_.fd(), .datamatch = 1}).ok());
   EXPECT_TRUE(fds_.Signal(kAddress, 4, 1));
   EXPECT_EQ(event_.Take(), 0u);
   EXPECT_EQ(other_.Take(), 1u);
@@ -88,7 +93,10 @@ TEST_F(IoEventFdsTest, DeassignWantsAllTheSame) {
   EXPECT_EQ(GetErrno(Register(4, 6, true)), ENOENT);
   EXPECT_EQ(GetErrno(Register(4, std::nullopt, true)), ENOENT);
   EXPECT_EQ(GetErrno(Register(2, 5, true)), ENOENT);
-  EXPECT_EQ(GetErrno(fds_.Register({kAddress, 4, other_.fd(), 5, true})), ENOENT);
+  EXPECT_EQ(
+      GetErrno(fds_.Register(
+          {.address = kAddress, .length = 4, .fd = other_.fd(), .datamatch = 5, .deassign = true})),
+      ENOENT);
   EXPECT_TRUE(fds_.Signal(kAddress, 4, 5));
   EXPECT_TRUE(Register(4, 5, true).ok());
   EXPECT_FALSE(fds_.Signal(kAddress, 4, 5));
@@ -96,21 +104,23 @@ TEST_F(IoEventFdsTest, DeassignWantsAllTheSame) {
 }
 
 TEST_F(IoEventFdsTest, BadDescriptors) {
-  EXPECT_EQ(GetErrno(fds_.Register({kAddress, 4, -1})), EBADF);
-  EXPECT_EQ(GetErrno(fds_.Register({kAddress, 4, 9999})), EBADF);
+  EXPECT_EQ(GetErrno(fds_.Register({.address = kAddress, .length = 4, .fd = -1})), EBADF);
+  EXPECT_EQ(GetErrno(fds_.Register({.address = kAddress, .length = 4, .fd = 9999})), EBADF);
   FileDescriptor file(open("/dev/null", O_RDWR | O_CLOEXEC));
-  EXPECT_EQ(GetErrno(fds_.Register({kAddress, 4, file.get()})), EINVAL);
+  EXPECT_EQ(GetErrno(fds_.Register({.address = kAddress, .length = 4, .fd = file.get()})), EINVAL);
   EXPECT_FALSE(fds_.Signal(kAddress, 4, 0));
 }
 
 TEST_F(IoEventFdsTest, AddressMayNotWrap) {
-  EXPECT_EQ(GetErrno(fds_.Register({GuestAddress(~uint64_t{0}), 4, event_.fd()})), EINVAL);
+  EXPECT_EQ(GetErrno(fds_.Register(
+                {.address = GuestAddress(~uint64_t{0}), .length = 4, .fd = event_.fd()})),
+            EINVAL);
 }
 
 // As in the kernel, the registration keeps the eventfd.
 TEST_F(IoEventFdsTest, OutlivesTheCallersDescriptor) {
   FileDescriptor copy(fcntl(event_.fd(), F_DUPFD_CLOEXEC, 0));
-  ASSERT_TRUE(fds_.Register({kAddress, 4, copy.get()}).ok());
+  ASSERT_TRUE(fds_.Register({.address = kAddress, .length = 4, .fd = copy.get()}).ok());
   copy.Reset();
   EXPECT_TRUE(fds_.Signal(kAddress, 4, 0));
   EXPECT_EQ(event_.Take(), 1u);
@@ -129,7 +139,7 @@ class IrqFdsTest : public ::testing::Test {
 };
 
 TEST_F(IrqFdsTest, SignalsRaiseOnce) {
-  ASSERT_TRUE(fds_.Register({event_.fd(), 7}).ok());
+  ASSERT_TRUE(fds_.Register({.fd = event_.fd(), .gsi = 7}).ok());
   EXPECT_THAT(Poll(), IsEmpty());
   event_.Signal();
   event_.Signal();
@@ -143,7 +153,7 @@ TEST_F(IrqFdsTest, ManyAtOnceAreAllSeen) {
   std::vector<EventFd> events;
   for (uint32_t n = 0; n < 100; ++n) {
     events.push_back(*EventFd::Create());
-    ASSERT_TRUE(fds_.Register({events.back().fd(), n}).ok());
+    ASSERT_TRUE(fds_.Register({.fd = events.back().fd(), .gsi = n}).ok());
   }
   for (const EventFd& event : events) event.Signal();
   EXPECT_EQ(Poll().size(), 100u);
@@ -151,35 +161,37 @@ TEST_F(IrqFdsTest, ManyAtOnceAreAllSeen) {
 }
 
 TEST_F(IrqFdsTest, Errors) {
-  ASSERT_TRUE(fds_.Register({event_.fd(), 7}).ok());
-  EXPECT_EQ(GetErrno(fds_.Register({event_.fd(), 7})), EBUSY);
-  EXPECT_EQ(GetErrno(fds_.Register({event_.fd(), 8})), EBUSY);
-  EXPECT_EQ(GetErrno(fds_.Register({-1, 8})), EBADF);
-  EXPECT_EQ(GetErrno(fds_.Register({-1, 8, true})), EBADF);
-  EXPECT_EQ(GetErrno(fds_.Register({resample_.fd(), 8, false, -1})), EBADF);
+  ASSERT_TRUE(fds_.Register({.fd = event_.fd(), .gsi = 7}).ok());
+  EXPECT_EQ(GetErrno(fds_.Register({.fd = event_.fd(), .gsi = 7})), EBUSY);
+  EXPECT_EQ(GetErrno(fds_.Register({.fd = event_.fd(), .gsi = 8})), EBUSY);
+  EXPECT_EQ(GetErrno(fds_.Register({.fd = -1, .gsi = 8})), EBADF);
+  EXPECT_EQ(GetErrno(fds_.Register({.fd = -1, .gsi = 8, .deassign = true})), EBADF);
+  EXPECT_EQ(GetErrno(fds_.Register({.fd = resample_.fd(), .gsi = 8, .resample_fd = -1})), EBADF);
   FileDescriptor file(open("/dev/null", O_RDWR | O_CLOEXEC));
-  EXPECT_EQ(GetErrno(fds_.Register({file.get(), 8})), EINVAL);
-  EXPECT_EQ(GetErrno(fds_.Register({resample_.fd(), 8, false, file.get()})), EINVAL);
+  EXPECT_EQ(GetErrno(fds_.Register({.fd = file.get(), .gsi = 8})), EINVAL);
+  EXPECT_EQ(GetErrno(fds_.Register({.fd = resample_.fd(), .gsi = 8, .resample_fd = file.get()})),
+            EINVAL);
 }
 
 TEST_F(IrqFdsTest, DeassignStopsIt) {
-  ASSERT_TRUE(fds_.Register({event_.fd(), 7}).ok());
-  EXPECT_TRUE(fds_.Register({event_.fd(), 8, true}).ok());  // not that one: nothing happens
+  ASSERT_TRUE(fds_.Register({.fd = event_.fd(), .gsi = 7}).ok());
+  EXPECT_TRUE(fds_.Register({.fd = event_.fd(), .gsi = 8, .deassign = true})
+                  .ok());  // not that one: nothing happens
   event_.Signal();
   EXPECT_THAT(Poll(), ElementsAre(Pair(7u, false)));
-  EXPECT_TRUE(fds_.Register({event_.fd(), 7, true}).ok());
+  EXPECT_TRUE(fds_.Register({.fd = event_.fd(), .gsi = 7, .deassign = true}).ok());
   event_.Signal();
   EXPECT_THAT(Poll(), IsEmpty());
   event_.Take();
-  EXPECT_TRUE(fds_.Register({event_.fd(), 9}).ok());
+  EXPECT_TRUE(fds_.Register({.fd = event_.fd(), .gsi = 9}).ok());
   event_.Signal();
   EXPECT_THAT(Poll(), ElementsAre(Pair(9u, false)));
 }
 
 TEST_F(IrqFdsTest, ResampleSignalsTheFdOfItsGsi) {
   EventFd plain = *EventFd::Create();
-  ASSERT_TRUE(fds_.Register({event_.fd(), 7, false, resample_.fd()}).ok());
-  ASSERT_TRUE(fds_.Register({plain.fd(), 8}).ok());
+  ASSERT_TRUE(fds_.Register({.fd = event_.fd(), .gsi = 7, .resample_fd = resample_.fd()}).ok());
+  ASSERT_TRUE(fds_.Register({.fd = plain.fd(), .gsi = 8}).ok());
   event_.Signal();
   EXPECT_THAT(Poll(), ElementsAre(Pair(7u, true)));
   EXPECT_FALSE(fds_.Resample(8));
@@ -191,14 +203,14 @@ TEST_F(IrqFdsTest, ResampleSignalsTheFdOfItsGsi) {
 
 TEST_F(IrqFdsTest, BlockingEventFdDoesNotBlockThePoll) {
   ASSERT_EQ(fcntl(event_.fd(), F_SETFL, fcntl(event_.fd(), F_GETFL) & ~O_NONBLOCK), 0);
-  ASSERT_TRUE(fds_.Register({event_.fd(), 7}).ok());
+  ASSERT_TRUE(fds_.Register({.fd = event_.fd(), .gsi = 7}).ok());
   event_.Signal();
   EXPECT_THAT(Poll(), ElementsAre(Pair(7u, false)));
   EXPECT_THAT(Poll(), IsEmpty());
 }
 
 TEST_F(IrqFdsTest, WaitEndsWithASignalAWakeOrTime) {
-  ASSERT_TRUE(fds_.Register({event_.fd(), 7}).ok());
+  ASSERT_TRUE(fds_.Register({.fd = event_.fd(), .gsi = 7}).ok());
   event_.Signal();
   fds_.Wait(std::nullopt);
   EXPECT_EQ(Poll().size(), 1u);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "hypervisor/errno_status.h"
+#include "hypervisor/register_id.h"
 #include "hypervisor/software/software_hypervisor.h"
 #include "hypervisor/vm.h"
 

@@ -20,6 +20,7 @@ using Bytes = std::vector<std::byte>;
 class VcpuRegistersTest : public ::testing::Test {
  protected:
   Vcpu& vcpu() { return guest_.vcpu(0); }
+  std::vector<uint64_t> Ids() { return *vcpu().RegisterList(); }
   absl::StatusOr<Bytes> Get(uint64_t id) {
     Bytes value(kvm::RegisterSize(id));
     absl::Status status = vcpu().GetRegister(id, absl::MakeSpan(value));
@@ -43,7 +44,7 @@ TEST_F(VcpuRegistersTest, ListHasNoTwins) {
 
 TEST_F(VcpuRegistersTest, EveryListedRegisterCanBeReadAndSetBack) {
   std::vector<std::pair<uint64_t, Bytes>> before;
-  for (uint64_t id : *vcpu().RegisterList()) {
+  for (uint64_t id : Ids()) {
     const absl::StatusOr<Bytes> value = Get(id);
     ASSERT_TRUE(value.ok()) << absl::StreamFormat("%x", id) << value.status();
     before.push_back({id, *value});
@@ -60,7 +61,7 @@ TEST_F(VcpuRegistersTest, EveryListedRegisterCanBeReadAndSetBack) {
 TEST_F(VcpuRegistersTest, WritableRegistersKeepTheirValues) {
   std::vector<std::pair<uint64_t, Bytes>> written;
   uint8_t seed = 1;
-  for (uint64_t id : *vcpu().RegisterList()) {
+  for (uint64_t id : Ids()) {
     if (IsConstant(id)) continue;
     const bool is_spsr_of_aarch32 = id > kvm::CoreSpsr(0) && id <= kvm::CoreSpsr(4);
     const std::set<uint64_t> kSpecial = {
@@ -166,7 +167,7 @@ TEST_F(VcpuRegistersTest, WrongSizeIsEinval) {
 }
 
 TEST_F(VcpuRegistersTest, ConstantRegisterTakesItsValueOnly) {
-  for (uint64_t id : *vcpu().RegisterList()) {
+  for (uint64_t id : Ids()) {
     if (!IsConstant(id)) continue;
     const uint64_t value = *GetRegisterU64(vcpu(), id);
     EXPECT_EQ(SetErrno(id, value), 0) << absl::StreamFormat("%x", id);
