@@ -36,7 +36,7 @@ struct IrqFd {
   int fd = -1;
   uint32_t gsi = 0;
   bool deassign = false;
-  std::optional<int> resample_fd;
+  std::optional<int> resample_fd = {};
 };
 
 // KVM_IOEVENTFD: a guest store of `length` bytes (0: any) to `address`, of `datamatch` where
@@ -45,7 +45,7 @@ struct IoEventFd {
   GuestAddress address;
   uint32_t length = 0;  // 0, 1, 2, 4 or 8
   int fd = -1;
-  std::optional<uint64_t> datamatch;
+  std::optional<uint64_t> datamatch = {};
   bool deassign = false;
 };
 

@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "hypervisor/event_fd.h"
 #include "hypervisor/software/testing/guest_fixture.h"
 
 namespace firn::software {

@@ -26,7 +26,7 @@ struct SoftwareOptions {
 
   // Every vCPU's Run returns InstructionLimitExit once the vCPUs have executed this many
   // instructions together (at the first block boundary at or behind it).
-  std::optional<uint64_t> stop_at;
+  std::optional<uint64_t> stop_at = {};
 };
 
 // Opens the backend. Errors: FailedPrecondition, naming the version, where the installed Unicorn

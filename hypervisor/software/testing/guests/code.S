@@ -64,6 +64,7 @@ caller:
     report x0
     ldr x9, =turn
     mov x8, #0
+    stlr x8, [x9]       // now it may change
 1:  lsl x2, x8, #1
     add x2, x2, #1
 2:  ldar x1, [x9]
@@ -90,7 +91,7 @@ flush_bad:
     power_off
 
 .balign 8
-turn: .quad 0
+turn: .quad -1
 
 .balign 4096
 .global function

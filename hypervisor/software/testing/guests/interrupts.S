@@ -96,6 +96,7 @@ one_spi:
     ldr x2, =CONSOLE
     strb w0, [x2]
     wait_for_interrupts 1
+    mov w0, #'d'
     strb w0, [x2]
     power_off
 
