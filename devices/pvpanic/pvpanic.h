@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 
-#include "devices/device_node.h"
 #include "devices/mmio_device.h"
 
 namespace firn {
@@ -16,13 +15,6 @@ namespace firn {
 enum PvpanicEvent : uint8_t {
   kPvpanicPanicked = 1 << 0,     // the kernel has halted
   kPvpanicCrashLoaded = 1 << 1,  // a crash kernel goes on: no reason to stop
-};
-
-inline constexpr MmioDeviceNode kPvpanicNode = {
-    .name = "pvpanic",
-    .compatible = {"qemu,pvpanic-mmio"},
-    .size = 2,
-    .has_interrupt = false,
 };
 
 class Pvpanic final : public MmioDevice {

@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         device.SecondsToAlarm();
         break;
       default:
-        firn::testing::FuzzAccess(device, firn::kRtcNode.size, input);
+        firn::testing::FuzzAccess(device, firn::kRtcSize, input);
     }
   }
   return 0;

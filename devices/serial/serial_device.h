@@ -13,19 +13,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "devices/byte_sink.h"
-#include "devices/device_node.h"
 #include "devices/device_stats.h"
 #include "devices/interrupt_line.h"
 #include "devices/mmio_device.h"
 
 namespace firn {
-
-inline constexpr MmioDeviceNode kSerialNode = {
-    .name = "serial",
-    .compatible = {"ns16550a"},
-    .size = 0x1000,
-    .clock_frequency = 1843200,  // of the part; divides to 115200 baud
-};
 
 // Thread rules: any thread, any method.
 //

@@ -14,7 +14,6 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
-#include "devices/device_node.h"
 #include "devices/interrupt_line.h"
 #include "devices/mmio_device.h"
 #include "devices/virtio/mmio/virtio_mmio_registers.h"
@@ -24,13 +23,6 @@
 #include "hypervisor/guest_memory.h"
 
 namespace firn::virtio {
-
-inline constexpr MmioDeviceNode kVirtioMmioNode = {
-    .name = "virtio_mmio",
-    .compatible = {"virtio,mmio"},
-    .size = kMmioSize,
-    .dma_coherent = true,
-};
 
 // Thread rules: any thread, any method.
 //
