@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tools/guest"))
 # pylint: disable=wrong-import-position
 from initramfs import initramfs  # noqa: E402
 
-FIRN = str(ROOT / "bazel-bin/vmm/firn")
+FIRN = os.environ.get("FIRN", str(ROOT / "bazel-bin/vmm/firn"))
 KERNEL = ROOT / ".deps/guest/7.2-cloud"
 MARKER = b"FIRN-INIT"
 MIB = 1 << 20

@@ -17,7 +17,7 @@ from disk import make_disk  # noqa: E402
 from initramfs import initramfs  # noqa: E402
 
 KERNEL = ROOT / ".deps/guest/7.2-cloud"
-FIRN = ROOT / "bazel-bin/vmm/firn"
+FIRN = os.environ.get("FIRN", ROOT / "bazel-bin/vmm/firn")
 # What the kernel says on its way, and what that means.
 MILESTONES = [
     ("Booting Linux on physical CPU", "Linux starts"),
@@ -41,7 +41,7 @@ def prepare(folder):
 def command(initrd, disk, words, *more):
     return [str(FIRN), "run", "--kernel", str(KERNEL / "vmlinuz"), "--initrd", initrd,
             "--disk", disk, "--cpus", "2", "--memory", "256M",
-            "--cmdline", f"console=ttyS0 panic=-1 {words}", *more]
+            "--cmdline", f"console=ttyS0 earlycon panic=-1 {words}", *more]
 
 
 def run(arguments):
@@ -63,7 +63,7 @@ def run(arguments):
                     break
             if line.startswith("FIRN-TEST"):
                 shown = False
-            if shown:
+            if shown and not line.startswith("["):  # the kernel's own words
                 print("  | " + line, flush=True)
             if line.startswith("FIRN-INIT"):
                 shown = True
