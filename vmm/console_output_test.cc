@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <string>
@@ -114,8 +115,13 @@ TEST_F(ConsoleOutputTest, FinishWithinWaitsForTheWriter) {
 }
 
 TEST_F(ConsoleOutputTest, FinishWithinAbandonsAStalledReader) {
-  std::thread guest([&] { output_->Write(Bytes(std::string(4 << 20, 'x'))); });
-  output_->FinishWithin(absl::Milliseconds(10));
+  std::atomic<bool> released = false;
+  std::thread guest([&] {
+    output_->Write(Bytes(std::string(4 << 20, 'x')));
+    released = true;
+  });
+  // Finds nothing to wait for until the guest has begun to write.
+  while (!released) output_->FinishWithin(absl::Milliseconds(10));
   guest.join();
 }
 
