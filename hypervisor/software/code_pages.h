@@ -6,9 +6,9 @@
 #define FIRN_HYPERVISOR_SOFTWARE_CODE_PAGES_H_
 
 #include <cstdint>
+#include <unordered_set>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "hypervisor/guest_address.h"
 #include "hypervisor/software/engine.h"
@@ -54,7 +54,7 @@ class CodePages {
  private:
   static uint64_t Page(GuestAddress address) { return address.value & ~uint64_t{4095}; }
 
-  absl::flat_hash_set<uint64_t> pages_;
+  std::unordered_set<uint64_t> pages_;
   std::vector<uint64_t> stale_;
   bool all_stale_ = false;
 };

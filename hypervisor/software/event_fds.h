@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "hypervisor/event_fd.h"
@@ -36,7 +36,7 @@ class IoEventFds {
     int user_fd;  // the number that it was registered by
   };
 
-  absl::flat_hash_map<uint64_t, std::vector<Entry>> entries_;
+  std::unordered_map<uint64_t, std::vector<Entry>> entries_;
 };
 
 // Eventfds that raise interrupts, and the wait for them. Thread rules: Wait and Wake from any
@@ -71,7 +71,7 @@ class IrqFds {
 
   FileDescriptor epoll_;
   EventFd wake_;
-  absl::flat_hash_map<int, Entry> entries_;  // by the number that they were registered by
+  std::unordered_map<int, Entry> entries_;  // by the number that they were registered by
 };
 
 }  // namespace firn::software

@@ -51,8 +51,8 @@ TEST_F(RunErrorsTest, NothingWorksBeforeInit) {
 
 TEST_F(RunErrorsTest, InitChecksTargetAndFeatures) {
   std::unique_ptr<Vcpu> vcpu = *vm_->CreateVcpu(0);
-  EXPECT_EQ(GetErrno(vcpu->Init({.target = 0})), EINVAL);
-  EXPECT_EQ(GetErrno(vcpu->Init({.target = 6})), EINVAL);
+  EXPECT_EQ(GetErrno(vcpu->Init({.target = 0, .features = {}})), EINVAL);
+  EXPECT_EQ(GetErrno(vcpu->Init({.target = 6, .features = {}})), EINVAL);
   EXPECT_EQ(Init(*vcpu, kPsci | 1u << 10), ENOENT);
   EXPECT_EQ(Init(*vcpu, kPsci | 1u << 31), ENOENT);
   EXPECT_EQ(GetErrno(vcpu->Init({.target = kvm::kArmTargetGenericV8, .features = {kPsci, 1}})),
@@ -201,7 +201,9 @@ TEST_F(RunErrorsTest, MpStateAndEvents) {
   EXPECT_EQ(GetErrno(vcpu->SetMpState(static_cast<kvm::MpState>(3))), EINVAL);
   EXPECT_EQ(vcpu->GetEvents()->serror_pending, 0);
   EXPECT_TRUE(vcpu->SetEvents({}).ok());
-  EXPECT_EQ(GetErrno(vcpu->SetEvents({.serror_pending = 1})), EINVAL);
+  kvm::VcpuEvents serror = {};
+  serror.serror_pending = 1;
+  EXPECT_EQ(GetErrno(vcpu->SetEvents(serror)), EINVAL);
 }
 
 TEST_F(RunErrorsTest, InterruptsNeedAGic) {
