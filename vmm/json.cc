@@ -216,7 +216,7 @@ void JsonObject::Refuse(std::string_view key, std::string_view why) {
 void JsonObject::Require(std::string_view key) {
   if (object_ == nullptr || !status_.ok()) return;
   const auto it = object_->find(std::string(key));
-  if (it == object_->end() || it->is_null()) Fail(key, "is missing");
+  if ((it == object_->end() || it->is_null()) && !missing_) missing_ = std::string(key);
 }
 
 void JsonObject::Finish() {
@@ -230,6 +230,8 @@ void JsonObject::Finish() {
     Fail(shown, absl::StrCat("is no key that firn knows", DidYouMean(key, known_)));
     return;
   }
+  // Last: a key that is missing may just have been misspelt.
+  if (missing_) Fail(*missing_, "is missing");
 }
 
 }  // namespace firn

@@ -54,6 +54,7 @@ class JsonObject {
   const std::string path_;
   absl::Status& status_;
   std::vector<std::string_view> known_;
+  std::optional<std::string> missing_;  // the first required key that is not there
 };
 
 }  // namespace firn

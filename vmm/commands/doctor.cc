@@ -46,7 +46,10 @@ std::string DoctorHelp() {
       "Usage: firn doctor\n\n"
       "Says which hypervisors can run a guest on this machine, and what would have to change\n"
       "for the others. The exit status is 0 if one can, else 1.\n\n",
-      FlagsHelp(kDoctorFlags));
+      FlagsHelp(kDoctorFlags),
+      "\nExamples:\n"
+      "  firn doctor\n"
+      "  firn doctor && firn run --kernel Image\n");
 }
 
 int DoctorCommand(absl::Span<const std::string_view> arguments, Timeline&) {
