@@ -84,7 +84,6 @@ caller:
 .global flush_bad
 flush_bad:
     ic ivau, x1
-    ic iallu
     dsb ish
     isb
     report x1
