@@ -37,6 +37,7 @@ class MockVcpu : public Vcpu {
   MOCK_METHOD(absl::Status, SetMpState, (kvm::MpState state), (override));
   MOCK_METHOD(absl::StatusOr<kvm::VcpuEvents>, GetEvents, (), (override));
   MOCK_METHOD(absl::Status, SetEvents, (const kvm::VcpuEvents& events), (override));
+  MOCK_METHOD(absl::Status, PreFaultMemory, (const GuestRange& range), (override));
   MOCK_METHOD(absl::StatusOr<Exit>, Run, (), (override));
   MOCK_METHOD(absl::Status, CompleteExit, (), (override));
   MOCK_METHOD(void, Kick, (), (override));

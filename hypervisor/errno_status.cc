@@ -14,6 +14,14 @@ namespace {
 
 constexpr std::string_view kErrnoPayload = "firn/errno";
 
+absl::Status WithMessage(const absl::Status& status, std::string_view message) {
+  absl::Status result(status.code(), message);
+  status.ForEachPayload([&result](std::string_view url, const absl::Cord& payload) {
+    result.SetPayload(url, payload);
+  });
+  return result;
+}
+
 }  // namespace
 
 std::string_view ErrnoName(int error_number) {
@@ -39,11 +47,12 @@ int GetErrno(const absl::Status& status) {
 
 absl::Status Annotate(const absl::Status& status, std::string_view context) {
   if (status.ok()) return status;
-  absl::Status annotated(status.code(), absl::StrCat(context, ": ", status.message()));
-  status.ForEachPayload([&annotated](std::string_view url, const absl::Cord& payload) {
-    annotated.SetPayload(url, payload);
-  });
-  return annotated;
+  return WithMessage(status, absl::StrCat(context, ": ", status.message()));
+}
+
+absl::Status Suggest(const absl::Status& status, std::string_view remedy) {
+  if (status.ok() || remedy.empty()) return status;
+  return WithMessage(status, absl::StrCat(status.message(), ": ", remedy));
 }
 
 }  // namespace firn

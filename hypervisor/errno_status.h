@@ -22,6 +22,10 @@ int GetErrno(const absl::Status& status);
 // OK stays OK.
 absl::Status Annotate(const absl::Status& status, std::string_view context);
 
+// `status` with ": `remedy`" behind its message; errno and other payloads stay. OK stays OK, and
+// an empty remedy changes nothing.
+absl::Status Suggest(const absl::Status& status, std::string_view remedy);
+
 // "ENODEV" for 19; "unknown errno" for a number without a name.
 std::string_view ErrnoName(int error_number);
 

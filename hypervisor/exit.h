@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "absl/types/span.h"
@@ -43,6 +44,10 @@ struct FailureExit {
 struct UnknownExit {
   uint32_t reason = 0;
 };
+
+// "KVM_EXIT_HYPERCALL" for 3; "an exit reason without a name" for one that is not in the kernel's
+// interface as of Linux 7.4.
+std::string_view ExitReasonName(uint32_t reason);
 
 using Exit = std::variant<MmioExit, SystemEventExit, KickedExit, InstructionLimitExit, FailureExit,
                           UnknownExit>;

@@ -181,6 +181,7 @@ enum Capability : uint32_t {
   kCapArmVmIpaSize = 165,
   kCapArmIrqLineLayout2 = 174,
   kCapCounterOffset = 227,
+  kCapPreFaultMemory = 236,
 };
 
 }  // namespace firn::kvm

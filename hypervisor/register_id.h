@@ -35,8 +35,11 @@ inline constexpr uint64_t kRegSizeU64 = 0x0030000000000000;
 inline constexpr uint64_t kRegSizeU128 = 0x0040000000000000;
 inline constexpr uint64_t kRegFamilyMask = 0x000000000fff0000;
 inline constexpr uint64_t kRegFamilyCore = 0x0000000000100000;
+inline constexpr uint64_t kRegFamilyDemux = 0x0000000000110000;  // CCSIDR
 inline constexpr uint64_t kRegFamilySysreg = 0x0000000000130000;
 inline constexpr uint64_t kRegFamilyFirmware = 0x0000000000140000;
+inline constexpr uint64_t kRegFamilySve = 0x0000000000150000;
+inline constexpr uint64_t kRegFamilyFirmwareFeatures = 0x0000000000160000;
 
 // The size in bytes of the value of register `id`.
 constexpr size_t RegisterSize(uint64_t id) { return size_t{1} << ((id & kRegSizeMask) >> 52); }

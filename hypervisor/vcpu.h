@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "hypervisor/device.h"
 #include "hypervisor/exit.h"
+#include "hypervisor/guest_address.h"
 #include "hypervisor/kvm_abi.h"
 
 namespace firn {
@@ -49,6 +50,10 @@ class Vcpu : public AttributeTarget {
   virtual absl::Status SetMpState(kvm::MpState state) = 0;
   virtual absl::StatusOr<kvm::VcpuEvents> GetEvents() = 0;
   virtual absl::Status SetEvents(const kvm::VcpuEvents& events) = 0;
+
+  // KVM_PRE_FAULT_MEMORY: maps guest memory before the guest touches it. ENOTTY where the backend
+  // or the kernel has none (kCapPreFaultMemory).
+  virtual absl::Status PreFaultMemory(const GuestRange& range) = 0;
 
   // KVM_RUN: executes the guest until it needs something; first completes the MMIO exit that
   // came before. A failure to enter the guest (EBUSY, ENXIO, EINVAL, EIO, ENOEXEC: see

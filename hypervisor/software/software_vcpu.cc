@@ -114,6 +114,10 @@ absl::Status SoftwareVcpu::SetEvents(const kvm::VcpuEvents& events) {
   return any ? ErrnoStatus(EINVAL, "KVM_SET_VCPU_EVENTS") : absl::OkStatus();
 }
 
+absl::Status SoftwareVcpu::PreFaultMemory(const GuestRange&) {
+  return ErrnoStatus(ENOTTY, "KVM_PRE_FAULT_MEMORY");  // no stage 2 faults that cost anything
+}
+
 absl::StatusOr<Exit> SoftwareVcpu::Run() {
   if (absl::Status status = CheckInitialised("KVM_RUN"); !status.ok()) return status;
   if (machine_->gic() != nullptr && timer_intid_ != kGicv5TimerIntid) {

@@ -28,6 +28,7 @@ class SoftwareVcpu : public Vcpu {
   absl::Status SetMpState(kvm::MpState state) override;
   absl::StatusOr<kvm::VcpuEvents> GetEvents() override;
   absl::Status SetEvents(const kvm::VcpuEvents& events) override;
+  absl::Status PreFaultMemory(const GuestRange& range) override;
   absl::StatusOr<Exit> Run() override;
   absl::Status CompleteExit() override;
   void Kick() override { machine_->Kick(index_); }

@@ -66,6 +66,7 @@ class FakeVcpu : public Vcpu {
     kicked_ = true;
   }
 
+  absl::Status PreFaultMemory(const GuestRange&) override { return absl::OkStatus(); }
   absl::Status Init(const kvm::VcpuInit&) override { return absl::OkStatus(); }
   absl::Status Finalize(uint32_t) override { return absl::OkStatus(); }
   absl::StatusOr<std::vector<uint64_t>> RegisterList() override { return std::vector<uint64_t>(); }
