@@ -66,6 +66,21 @@ class OtherDevicesTest(GuestTest):
         self.assertAlmostEqual(int(uptime), 3600, delta=2)
 
 
+    def check_alarm(self, *arguments):
+        outcome = self.boot("alarm", *arguments)
+        event, seconds = outcome.lines("FIRN-ALARM")[0].split()[::2]
+        self.assertEqual(int(event, 16), 0x1a0, "one interrupt: RTC_IRQF | RTC_AF")
+        self.assertEqual(self.interrupts(outcome)["rtc-pl031"], ("GICv5-SPI", [1]))
+        self.assertEqual(outcome.stats["devices"]["rtc"]["interrupts"], 1)
+        return int(seconds)
+
+    def test_alarm(self):
+        self.assertEqual(self.check_alarm(), 3)
+
+    def test_alarm_in_real_time(self):
+        self.assertGreaterEqual(self.check_alarm("--clock=real"), 3)
+
+
 class ConsoleTest(GuestTest):
     def test_input_from_a_pipe(self):
         with self.firn_running(*self.guest_arguments("input", "--clock=real")) as firn:

@@ -98,5 +98,8 @@ class DeterminismTest(GuestTest):
     def test_four_cpus(self):
         self.check(4, "interrupts")
 
+    def test_one_cpu_and_an_alarm(self):
+        self.check(1, "alarm")
+
     def test_two_cpus_and_a_disk(self):
         self.check(2, "demo")
