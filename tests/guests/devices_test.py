@@ -94,6 +94,18 @@ class ConsoleTest(GuestTest):
             self.read_until(firn, "FIRN-TEST input: ok")
             self.assertEqual(firn.wait(), 0)
 
+    def test_input_that_comes_before_the_guest_listens(self):
+        outcome = self.boot("input", stdin=b"early bird\nend\n")
+        self.assertEqual(outcome.lines("FIRN-INPUT got"), ["[early bird]", "[end]"])
+
+    def test_commands_for_a_shell_from_a_pipe(self):
+        arguments = self.guest_arguments("none")
+        index = arguments.index("--cmdline") + 1
+        arguments[index] = "console=ttyS0 panic=-1"
+        outcome = self.firn(*arguments, stdin=b"echo $((6 * 7)) is the answer\nexit\n")
+        self.assertEqual(outcome.status, guest.STATUS_POWER_OFF, str(outcome))
+        self.assertIn("\n42 is the answer\n", outcome.console)
+
     def test_input_that_ends_at_once(self):
         outcome = self.boot("hello")
         self.assertIn("Hello from process", outcome.console)
