@@ -154,6 +154,7 @@ void MachineDevices::CollectStats(MachineStats& stats) const {
   stats.unmapped_writes = bus_.unmapped_writes();
   stats.devices.push_back({"serial", serial_->stats()});
   stats.devices.push_back({"rtc", rtc_->stats()});
+  stats.devices.push_back({"pvpanic", pvpanic_->stats()});
   for (const VirtioSlot& slot : virtio_) {
     stats.devices.push_back({slot.name, slot.device->counters().Snapshot()});
   }
