@@ -166,4 +166,9 @@ void SoftwareVm::SetSettleCallback(std::function<void()> settle) {
   machine_->SetSettle(std::move(settle));
 }
 
+absl::Status SoftwareVm::SetCounterAlarm(const std::optional<CounterAlarm>& alarm) {
+  Machine::Lock lock(machine_.get());
+  return machine_->alarm_fd().Set(alarm);
+}
+
 }  // namespace firn::software
