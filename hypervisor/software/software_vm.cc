@@ -70,6 +70,7 @@ int CheckSoftwareExtension(kvm::Capability capability) {
     case kvm::kCapCounterOffset:
       return 1;
     case kvm::kCapArmPmuV3:
+    case kvm::kCapPreFaultMemory:
       return 0;
   }
   return 0;
