@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "arch-aarch64/vcpu_features.h"
 #include "hypervisor/register_id.h"
 
 namespace firn {
@@ -51,6 +52,12 @@ void AddTimerNode(FdtBuilder& fdt, const InterruptFdt& interrupts) {
   fdt.String("compatible", "arm,armv8-timer");
   fdt.Cells("interrupts", cells);
   fdt.Empty("always-on");
+}
+
+void AddPmuNode(FdtBuilder& fdt, const InterruptFdt& interrupts) {
+  FdtBuilder::Node pmu = fdt.Begin("pmu");
+  fdt.String("compatible", "arm,armv8-pmuv3");
+  fdt.Cells("interrupts", interrupts.Ppi(kPmuIntid, InterruptTrigger::kLevelHigh));
 }
 
 }  // namespace firn

@@ -21,6 +21,9 @@ void AddPsciNode(FdtBuilder& fdt);
 // The timers' PPIs (bindings/timer/arm,arch_timer.yaml).
 void AddTimerNode(FdtBuilder& fdt, const InterruptFdt& interrupts);
 
+// The PMU's PPI, for vCPUs that have one (bindings/arm/pmu.yaml).
+void AddPmuNode(FdtBuilder& fdt, const InterruptFdt& interrupts);
+
 }  // namespace firn
 
 #endif  // FIRN_ARCH_AARCH64_FDT_NODES_H_

@@ -18,6 +18,8 @@ constexpr uint32_t kSpiStep = 32;
 constexpr uint32_t kMaximumSpis = 1024;
 constexpr size_t kMaximumVcpus = 512;
 
+constexpr uint32_t kPpiType = 1;
+
 // What an IST probe lets a kernel write, whichever dialect it speaks.
 constexpr size_t kProbeBufferSize = 4096;
 constexpr size_t kIsteSize = 4;
@@ -131,6 +133,9 @@ std::string Gicv5::description() const {
 }
 
 uint32_t Gicv5::SpiIrqLine(uint32_t spi) const { return kvm::IrqLineNumber(kvm::kIrqTypeSpi, spi); }
+
+// A full INTID: type PPI above the number.
+uint32_t Gicv5::PpiAttribute(uint32_t intid) const { return kPpiType << 29 | intid; }
 
 std::vector<GuestRange> Gicv5::mmio() const { return {kIrs}; }
 

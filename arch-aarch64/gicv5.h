@@ -43,6 +43,7 @@ class Gicv5 final : public InterruptController {
   absl::Status Init() override;
   uint32_t spi_count() const override { return spi_count_; }
   uint32_t SpiIrqLine(uint32_t spi) const override;
+  uint32_t PpiAttribute(uint32_t intid) const override;
   std::vector<GuestRange> mmio() const override;
   const InterruptFdt& fdt() const override { return fdt_; }
 

@@ -42,6 +42,9 @@ class InterruptController {
   virtual uint32_t spi_count() const = 0;
   // What Vm::IrqLine takes for an SPI.
   virtual uint32_t SpiIrqLine(uint32_t spi) const = 0;
+  // What a vCPU's attributes take for a PPI, which is given by its INTID in the Arm base system
+  // architecture's numbering (16 to 31).
+  virtual uint32_t PpiAttribute(uint32_t intid) const = 0;
   // Every guest physical address that the device answers.
   virtual std::vector<GuestRange> mmio() const = 0;
 

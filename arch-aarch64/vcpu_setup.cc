@@ -18,16 +18,17 @@ constexpr uint64_t kBootPstate = 0x3c5;
 
 }  // namespace
 
-absl::Status InitVcpus(Vm& vm, absl::Span<Vcpu* const> vcpus) {
+absl::Status InitVcpus(Vm& vm, absl::Span<Vcpu* const> vcpus, const VcpuFeatures& features) {
   const absl::StatusOr<kvm::VcpuInit> target = vm.PreferredTarget();
   if (!target.ok()) return target.status();
   for (Vcpu* vcpu : vcpus) {
     kvm::VcpuInit init = *target;
-    init.features[0] |= 1u << kvm::kArmVcpuPsci02;
+    init.features[0] |= 1u << kvm::kArmVcpuPsci02 | features.InitBits();
     if (vcpu != vcpus.front()) init.features[0] |= 1u << kvm::kArmVcpuPowerOff;
     if (absl::Status status = vcpu->Init(init); !status.ok()) {
       return Annotate(status, absl::StrCat("vCPU ", vcpu->id()));
     }
+    if (absl::Status status = FinalizeVcpu(*vcpu, features); !status.ok()) return status;
   }
   return absl::OkStatus();
 }

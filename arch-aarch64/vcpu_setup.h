@@ -7,15 +7,16 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "arch-aarch64/vcpu_features.h"
 #include "hypervisor/guest_address.h"
 #include "hypervisor/vcpu.h"
 #include "hypervisor/vm.h"
 
 namespace firn {
 
-// Resets every vCPU with PSCI 0.2 or later. The first runs; the others are off until the guest
-// calls CPU_ON. Errors keep errno and name the vCPU.
-absl::Status InitVcpus(Vm& vm, absl::Span<Vcpu* const> vcpus);
+// Resets every vCPU, with PSCI 0.2 or later and `features`. The first runs; the others are off
+// until the guest calls CPU_ON. Errors keep errno and name the vCPU.
+absl::Status InitVcpus(Vm& vm, absl::Span<Vcpu* const> vcpus, const VcpuFeatures& features = {});
 
 // Lets the first vCPU start the kernel at `entry`, in EL1 with interrupts masked and the MMU off,
 // with the FDT's address in X0. After InitVcpus.

@@ -108,6 +108,7 @@ absl::StatusOr<std::vector<std::byte>> BuildFdt(const FdtConfig& config, const M
     AddCpuNodes(fdt, config.vcpu_ids);
     AddPsciNode(fdt);
     AddTimerNode(fdt, interrupts);
+    if (config.has_pmu) AddPmuNode(fdt, interrupts);
     interrupts.AddNodes(fdt, config.vcpu_ids);
     AddApbClockNode(fdt);
     for (const FdtDevice& device : config.devices) AddDeviceNode(fdt, device, interrupts);

@@ -53,6 +53,8 @@ struct FdtConfig {
   std::optional<uint64_t> kaslr_seed;
   // In the order that CPUs are numbered in; the first one boots.
   std::vector<uint32_t> vcpu_ids;
+  // The vCPUs have a PMU.
+  bool has_pmu = false;
   std::vector<FdtDevice> devices;
 };
 

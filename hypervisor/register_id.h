@@ -33,6 +33,7 @@ inline constexpr uint64_t kRegSizeMask = 0x00f0000000000000;
 inline constexpr uint64_t kRegSizeU32 = 0x0020000000000000;
 inline constexpr uint64_t kRegSizeU64 = 0x0030000000000000;
 inline constexpr uint64_t kRegSizeU128 = 0x0040000000000000;
+inline constexpr uint64_t kRegSizeU512 = 0x0060000000000000;
 inline constexpr uint64_t kRegFamilyMask = 0x000000000fff0000;
 inline constexpr uint64_t kRegFamilyCore = 0x0000000000100000;
 inline constexpr uint64_t kRegFamilyDemux = 0x0000000000110000;  // CCSIDR
@@ -64,6 +65,9 @@ inline constexpr uint64_t kCoreFpsr = CoreId(kRegSizeU32, 848);
 inline constexpr uint64_t kCoreFpcr = CoreId(kRegSizeU32, 852);
 
 inline constexpr uint64_t kPsciVersion = kRegArm64 | kRegSizeU64 | kRegFamilyFirmware | 0;
+
+// KVM_REG_ARM64_SVE_VLS, 512 bits.
+inline constexpr uint64_t kSveVectorLengths = kRegArm64 | kRegSizeU512 | kRegFamilySve | 0xffff;
 
 inline constexpr uint64_t kMpidrEl1 = SysregId({3, 0, 0, 0, 5});
 inline constexpr uint64_t kIdAa64Pfr0El1 = SysregId({3, 0, 0, 4, 0});

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "arch-aarch64/controller_choice.h"
 #include "arch-aarch64/memory_layout.h"
 
 namespace firn {
@@ -49,7 +50,6 @@ struct ConsoleConfig {
 };
 
 enum class HypervisorChoice { kAuto, kKvm, kSoftware };
-enum class GicChoice { kAuto, kV5, kV3 };
 enum class OnReboot { kRestart, kExit };
 
 // What only the software hypervisor understands; unset members have its defaults.

@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "arch-aarch64/gicv5.h"
+#include "arch-aarch64/controller_choice.h"
 #include "arch-aarch64/memory_layout.h"
 #include "arch-aarch64/vcpu_setup.h"
 #include "boot/boot.h"
@@ -77,12 +77,11 @@ absl::Status Machine::CreateVm(const VmConfig& config, const DevicePlan& plan,
 
   InterruptControllerConfig interrupts = {.spis = plan.spis, .vcpu_ids = {}};
   for (uint32_t id = 0; id < config.machine.vcpu_count; ++id) interrupts.vcpu_ids.push_back(id);
-  if (config.gic == GicChoice::kV3) {
-    return absl::UnimplementedError("--gic=v3: firn has GICv5 only, yet; use --gic=v5 or auto");
-  }
-  absl::StatusOr<std::unique_ptr<Gicv5>> gic = Gicv5::Create(*vm_, interrupts);
+  absl::StatusOr<ChosenController> gic = CreateInterruptController(
+      host_.hypervisor, *vm_, IpaBits(host_.hypervisor), config.gic, interrupts);
   if (!gic.ok()) return gic.status();
-  interrupt_controller_ = *std::move(gic);
+  interrupt_controller_ = std::move(gic->controller);
+  controller_reason_ = std::move(gic->reason);
 
   std::vector<Vcpu*> vcpus;
   for (const uint32_t id : interrupts.vcpu_ids) {
@@ -91,9 +90,11 @@ absl::Status Machine::CreateVm(const VmConfig& config, const DevicePlan& plan,
     vcpus.push_back(vcpu->get());
     vcpus_.push_back(*std::move(vcpu));
   }
-  status = InitVcpus(*vm_, vcpus);
-  if (!status.ok()) return status;
-  return interrupt_controller_->Init();
+  features_ = ProbeVcpuFeatures(*vm_);
+  status = InitVcpus(*vm_, vcpus, features_);
+  if (status.ok()) status = interrupt_controller_->Init();
+  if (status.ok() && features_.pmu) status = InitPmu(vcpus, *interrupt_controller_);
+  return status;
 }
 
 absl::Status Machine::CreateDevices(const VmConfig& config, const DevicePlan& plan) {
@@ -118,6 +119,7 @@ absl::Status Machine::LoadKernel(const VmConfig& config, const DevicePlan& plan,
                                  const MemoryLayout& layout) {
   absl::StatusOr<FdtConfig> fdt = DescribeMachine(config, plan);
   if (!fdt.ok()) return fdt.status();
+  fdt->has_pmu = features_.pmu;
   fdt->rng_seed.emplace();
   host_.entropy.Fill(absl::MakeSpan(*fdt->rng_seed));
   std::array<std::byte, sizeof(uint64_t)> kaslr_seed;
@@ -154,7 +156,11 @@ void Machine::Stop() {
   for (const auto& thread : threads_) thread->Join();
 }
 
-std::string Machine::interrupt_controller() const { return interrupt_controller_->description(); }
+std::string Machine::interrupt_controller() const {
+  std::string description = interrupt_controller_->description();
+  if (!controller_reason_.empty()) absl::StrAppend(&description, " (", controller_reason_, ")");
+  return description;
+}
 
 MachineStats Machine::stats() const {
   MachineStats stats;

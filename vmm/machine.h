@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "arch-aarch64/interrupt_controller.h"
+#include "arch-aarch64/vcpu_features.h"
 #include "devices/byte_sink.h"
 #include "hypervisor/hypervisor.h"
 #include "vmm/config.h"
@@ -75,7 +76,7 @@ class Machine : private VcpuExitHandler {
     devices_->SetInputRoomCallback(std::move(on_room));
   }
 
-  // One line on the interrupt controller.
+  // One line on the interrupt controller, and why it is this one.
   std::string interrupt_controller() const;
 
   // After Stop.
@@ -112,6 +113,8 @@ class Machine : private VcpuExitHandler {
   std::unique_ptr<MachineDevices> devices_;
   std::unique_ptr<Vm> vm_;
   std::unique_ptr<InterruptController> interrupt_controller_;
+  std::string controller_reason_;
+  VcpuFeatures features_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   std::vector<std::unique_ptr<VcpuThread>> threads_;
 };

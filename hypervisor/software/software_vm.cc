@@ -70,6 +70,9 @@ int CheckSoftwareExtension(kvm::Capability capability) {
     case kvm::kCapCounterOffset:
       return 1;
     case kvm::kCapArmPmuV3:
+    case kvm::kCapArmSve:
+    case kvm::kCapArmPtrauthAddress:
+    case kvm::kCapArmPtrauthGeneric:
     case kvm::kCapPreFaultMemory:
       return 0;
   }

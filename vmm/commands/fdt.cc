@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "arch-aarch64/gicv3_fdt.h"
 #include "arch-aarch64/gicv5_fdt.h"
 #include "arch-aarch64/memory_layout.h"
 #include "hypervisor/errno_status.h"
@@ -26,15 +27,13 @@ constexpr FlagSpec kFdtFlags[] = {
 };
 
 absl::StatusOr<std::vector<std::byte>> Build(const VmConfig& config) {
-  if (config.gic == GicChoice::kV3) {
-    return absl::UnimplementedError("--gic=v3: firn has GICv5 only, yet; use --gic=v5 or auto");
-  }
   const absl::StatusOr<MemoryLayout> layout = MemoryLayout::Create(config.machine.memory_bytes);
   if (!layout.ok()) return layout.status();
   const absl::StatusOr<DevicePlan> plan = PlanDevices(config);
   if (!plan.ok()) return plan.status();
   const absl::StatusOr<FdtConfig> fdt = DescribeMachine(config, *plan);
   if (!fdt.ok()) return fdt.status();
+  if (config.gic == GicChoice::kV3) return BuildFdt(*fdt, *layout, Gicv3Fdt(/*has_its=*/true));
   return BuildFdt(*fdt, *layout, Gicv5Fdt(kInterruptControllerRegion.base()));
 }
 
@@ -51,10 +50,12 @@ std::string FdtHelp() {
       "Usage: firn fdt [FLAGS]\n\n"
       "Prints the device tree that the guest of a configuration gets, as source text. It needs\n"
       "neither kernel nor disks. What only a run knows is left out: the seeds of random\n"
-      "numbers, and where the initrd is.\n\n",
+      "numbers, where the initrd is, and what depends on the host: a PMU; the interrupt\n"
+      "controller is the one of --gic, a GICv5 for auto, a GICv3 with its ITS for v3.\n\n",
       FlagsHelp(WithVmFlags(kFdtFlags)),
       "\nExamples:\n"
       "  firn fdt --cpus 4 --memory 1G\n"
+      "  firn fdt --gic=v3 --cpus 2\n"
       "  firn fdt --config vm.json --dtb vm.dtb\n");
 }
 
