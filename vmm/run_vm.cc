@@ -64,6 +64,7 @@ class Session {
   int Run() {
     absl::Status status = Prepare();
     if (status.ok()) status = CreateMachine();
+    if (status.ok()) Note(stats_.interrupt_controller);
     if (status.ok()) status = OpenGates();
     if (!status.ok()) {
       PrintError(status);
