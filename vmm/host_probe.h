@@ -1,48 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// What this machine's /dev/kvm can do for an arm64 guest.
+// This machine's KVM: opening it, and what it can do for an arm64 guest.
 #ifndef FIRN_VMM_HOST_PROBE_H_
 #define FIRN_VMM_HOST_PROBE_H_
 
-#include <functional>
+#include <memory>
 #include <string>
-#include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "hypervisor/hypervisor.h"
+#include "hypervisor/kvm/kvm_calls.h"
 
 namespace firn {
 
-// The system calls of a probe, so that tests can play any machine. Results as of the calls
-// themselves: -1 and errno.
-struct HostCalls {
-  std::function<int(const char* path)> open;
-  std::function<int(int fd, unsigned long request, void* argument)> ioctl;
-  std::function<void(int fd)> close;
+// The machine to look at, so that tests can play any.
+struct KvmHost {
+  kvm::KvmCalls& calls;
   std::string machine;  // uname -m
 
-  static HostCalls Real();
+  static KvmHost ThisMachine();
 };
 
+// KVM, where this is an arm64 machine that has it. Errors are one line, and say what would have
+// to change. An x86-64 machine has a /dev/kvm too, which creates VMs and cannot run this guest.
+absl::StatusOr<std::unique_ptr<Hypervisor>> OpenKvm(const KvmHost& host);
+
 struct KvmProbe {
-  std::string machine;
-  bool is_arm64 = false;
-  absl::Status access;  // of opening /dev/kvm, and its API version
-  // On arm64, with access:
+  absl::Status access;  // of OpenKvm
+  // With access:
   absl::Status create_vm;
   int ipa_bits = 0;
   int max_vcpus = 0;
+  // With create_vm:
   bool has_vgic_v5 = false;
   bool has_vgic_v3 = false;
 
   // Whether an arm64 guest can run: GICv5 or GICv3 is there.
-  bool is_usable() const {
-    return is_arm64 && access.ok() && create_vm.ok() && (has_vgic_v5 || has_vgic_v3);
-  }
+  bool is_usable() const { return access.ok() && create_vm.ok() && (has_vgic_v5 || has_vgic_v3); }
   // Where it is not usable: why, and what would have to change. One line.
   std::string Obstacle() const;
 };
 
 // Makes a VM without memory and takes it away again.
-KvmProbe ProbeKvm(const HostCalls& calls);
+KvmProbe ProbeKvm(const KvmHost& host);
 
 }  // namespace firn
 

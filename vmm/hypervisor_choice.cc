@@ -12,8 +12,14 @@
 namespace firn {
 namespace {
 
-constexpr std::string_view kNoKvmBackend =
-    "this build of firn has no KVM backend yet; use --hypervisor=software";
+// The setting that only the software hypervisor understands, as its flag; empty for none.
+std::string_view SoftwareSetting(const SoftwareConfig& software) {
+  if (software.clock) return "--clock";
+  if (software.dialect) return "--dialect";
+  if (software.seed) return "--seed";
+  if (software.stop_at) return "--stop-at";
+  return {};
+}
 
 #ifdef FIRN_WITH_SOFTWARE
 
@@ -75,24 +81,29 @@ bool HasSoftwareHypervisor() {
 #endif
 }
 
-absl::StatusOr<OpenedHypervisor> OpenHypervisor(const VmConfig& config, const KvmProbe& probe) {
-  const std::string kvm_obstacle =
-      probe.is_usable() ? std::string(kNoKvmBackend) : probe.Obstacle();
-  if (config.hypervisor == HypervisorChoice::kKvm) {
-    return absl::FailedPreconditionError(absl::StrCat("--hypervisor=kvm: ", kvm_obstacle));
+absl::StatusOr<OpenedHypervisor> OpenHypervisor(const VmConfig& config, const KvmHost& host) {
+  const bool is_auto = config.hypervisor == HypervisorChoice::kAuto;
+  const std::string_view software_setting = SoftwareSetting(config.software);
+  const bool may_be_kvm = config.hypervisor == HypervisorChoice::kKvm ||
+                          (is_auto && (software_setting.empty() || !HasSoftwareHypervisor()));
+  std::string obstacle = absl::StrCat(software_setting, " needs the software hypervisor");
+  if (may_be_kvm && !software_setting.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(obstacle, ", and this run is on KVM"));
+  }
+  if (may_be_kvm) {
+    absl::StatusOr<std::unique_ptr<Hypervisor>> kvm = OpenKvm(host);
+    if (kvm.ok()) return OpenedHypervisor{.hypervisor = *std::move(kvm), .reason = ""};
+    if (!is_auto) return Annotate(kvm.status(), "--hypervisor=kvm");
+    obstacle = kvm.status().message();
   }
   absl::StatusOr<std::unique_ptr<Hypervisor>> software = OpenSoftware(config);
   if (!software.ok()) {
-    if (config.hypervisor == HypervisorChoice::kAuto && !HasSoftwareHypervisor()) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "no hypervisor: KVM: ", kvm_obstacle, "; software: ", software.status().message()));
-    }
-    return software.status();
+    if (!is_auto || HasSoftwareHypervisor()) return software.status();
+    return absl::FailedPreconditionError(absl::StrCat("no hypervisor: KVM: ", obstacle,
+                                                      "; software: ", software.status().message()));
   }
   OpenedHypervisor opened = {.hypervisor = *std::move(software), .reason = ""};
-  if (config.hypervisor == HypervisorChoice::kAuto) {
-    opened.reason = absl::StrCat("not KVM, because ", kvm_obstacle);
-  }
+  if (is_auto) opened.reason = absl::StrCat("not KVM, because ", obstacle);
   return opened;
 }
 

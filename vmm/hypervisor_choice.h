@@ -22,10 +22,11 @@ struct OpenedHypervisor {
 // True in a build with the software hypervisor (--//hypervisor:software=true).
 bool HasSoftwareHypervisor();
 
-// auto takes KVM where it can run the guest, else software. Errors say why not and what to do:
+// auto takes KVM where this machine has it, else software; and software where a setting asks for
+// what only software has (an instruction limit, a seed). Errors say why not and what to do:
 // FailedPrecondition for a hypervisor that this machine or this build has not;
 // InvalidArgument for settings that the one chosen does not understand.
-absl::StatusOr<OpenedHypervisor> OpenHypervisor(const VmConfig& config, const KvmProbe& probe);
+absl::StatusOr<OpenedHypervisor> OpenHypervisor(const VmConfig& config, const KvmHost& host);
 
 }  // namespace firn
 

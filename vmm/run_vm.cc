@@ -85,7 +85,7 @@ class Session {
       absl::Status status = CheckFileCanBeWritten(*options_.stats_path);
       if (!status.ok()) return Annotate(status, "--stats");
     }
-    absl::StatusOr<OpenedHypervisor> opened = OpenHypervisor(config_, ProbeKvm(HostCalls::Real()));
+    absl::StatusOr<OpenedHypervisor> opened = OpenHypervisor(config_, KvmHost::ThisMachine());
     if (!opened.ok()) return opened.status();
     hypervisor_ = std::move(opened->hypervisor);
     Note(absl::StrCat(hypervisor_->name(), " hypervisor",

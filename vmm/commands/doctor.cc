@@ -16,16 +16,11 @@ std::string Line(std::string_view what, bool good, std::string_view detail) {
   return absl::StrCat(good ? "[ok] " : "[no] ", what, ": ", detail, "\n");
 }
 
-std::string DescribeKvm(const KvmProbe& probe) {
-  std::string text = Line("machine", probe.is_arm64, probe.machine);
-  if (!probe.is_usable()) {
-    absl::StrAppend(&text, Line("KVM", false, probe.Obstacle()));
-    if (!probe.is_arm64 || !probe.access.ok() || !probe.create_vm.ok()) return text;
-  } else {
-    absl::StrAppend(&text, Line("KVM", false,
-                                "this machine's KVM could run guests, but this build of firn has "
-                                "no KVM backend yet; use a later one"));
-  }
+std::string DescribeKvm(const KvmHost& host, const KvmProbe& probe) {
+  std::string text = Line("machine", host.machine == "aarch64", host.machine);
+  absl::StrAppend(&text, Line("KVM", probe.is_usable(),
+                              probe.is_usable() ? "guests can run on it" : probe.Obstacle()));
+  if (!probe.access.ok() || !probe.create_vm.ok()) return text;
   absl::StrAppend(
       &text,
       Line("KVM GICv5", probe.has_vgic_v5,
@@ -55,12 +50,12 @@ std::string DoctorHelp() {
 int DoctorCommand(absl::Span<const std::string_view> arguments, Timeline&) {
   const absl::StatusOr<Flags> flags = Flags::Parse(kDoctorFlags, arguments);
   if (!flags.ok()) return UsageError("doctor", flags.status().message());
-  const KvmProbe probe = ProbeKvm(HostCalls::Real());
-  std::string text = DescribeKvm(probe);
+  const KvmHost host = KvmHost::ThisMachine();
+  std::string text = DescribeKvm(host, ProbeKvm(host));
 
   VmConfig software;
   software.hypervisor = HypervisorChoice::kSoftware;
-  const absl::StatusOr<OpenedHypervisor> opened = OpenHypervisor(software, probe);
+  const absl::StatusOr<OpenedHypervisor> opened = OpenHypervisor(software, host);
   if (opened.ok()) {
     absl::StrAppend(
         &text, Line("software", true,
@@ -70,7 +65,7 @@ int DoctorCommand(absl::Span<const std::string_view> arguments, Timeline&) {
   } else {
     absl::StrAppend(&text, Line("software", false, opened.status().message()));
   }
-  const absl::StatusOr<OpenedHypervisor> chosen = OpenHypervisor(VmConfig(), probe);
+  const absl::StatusOr<OpenedHypervisor> chosen = OpenHypervisor(VmConfig(), host);
   absl::StrAppend(&text, chosen.ok()
                              ? absl::StrCat("\nfirn run uses the ", chosen->hypervisor->name(),
                                             " hypervisor here.\n")
