@@ -125,13 +125,19 @@ absl::Status Boot(KvmCalls& calls, const BootPlan& plan, BootedGuest& guest) {
 absl::Status FirstRun(BootedGuest& guest) {
   CHECK_EQ(guest.vcpus.size(), 1u);
   Vcpu& vcpu = *guest.vcpus[0];
-  const absl::StatusOr<Exit> exit = vcpu.Run();
-  if (!exit.ok()) return exit.status();
-  const auto* mmio = std::get_if<MmioExit>(&*exit);
-  if (mmio == nullptr || !mmio->is_write || mmio->address != GuestAddress(kDevice)) {
-    return absl::InternalError("the guest did not come to its store");
+  // A signal may come between: nothing happened in the guest, and it runs again.
+  constexpr int kAttempts = 100;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const absl::StatusOr<Exit> exit = vcpu.Run();
+    if (!exit.ok()) return exit.status();
+    if (std::holds_alternative<KickedExit>(*exit)) continue;
+    const auto* mmio = std::get_if<MmioExit>(&*exit);
+    if (mmio == nullptr || !mmio->is_write || mmio->address != GuestAddress(kDevice)) {
+      return absl::InternalError("the guest did not come to its store");
+    }
+    return vcpu.CompleteExit();
   }
-  return vcpu.CompleteExit();
+  return absl::DeadlineExceededError("KVM_RUN was interrupted each time (EINTR)");
 }
 
 }  // namespace firn::kvm::testing

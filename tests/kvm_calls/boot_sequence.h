@@ -39,6 +39,7 @@ struct BootedGuest {
 absl::Status Boot(KvmCalls& calls, const BootPlan& plan, BootedGuest& guest);
 
 // The first KVM_RUN of the only vCPU, up to the guest's store to a device, and its completion.
+// DeadlineExceeded where Run is kicked a hundred times.
 absl::Status FirstRun(BootedGuest& guest);
 
 }  // namespace firn::kvm::testing
