@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -60,6 +61,8 @@ class MockVm : public Vm {
   MOCK_METHOD(uint64_t, Counter, (), (const, override));
   MOCK_METHOD(uint64_t, CounterFrequency, (), (const, override));
   MOCK_METHOD(void, SetSettleCallback, (std::function<void()> settle), (override));
+  MOCK_METHOD(absl::Status, SetCounterAlarm, (const std::optional<CounterAlarm>& alarm),
+              (override));
 };
 
 }  // namespace firn

@@ -52,6 +52,38 @@ absl::Status CheckFileSize(int fd, uint64_t offset, uint64_t size) {
   return absl::OkStatus();
 }
 
+// With host and guest addresses alike below this, the host can back guest memory with huge pages
+// and KVM map them as such: fewer faults for a guest that starts.
+constexpr uint64_t kHugePageSize = 2 << 20;
+
+// mmap of `range` so that the host address is `range`'s modulo kHugePageSize. MAP_FAILED and errno
+// where it fails.
+void* MapRange(const GuestRange& range, int flags, int fd, uint64_t offset) {
+  const size_t size = range.size();
+  size_t reserved_size = 0;
+  if (__builtin_add_overflow(size, kHugePageSize, &reserved_size)) {
+    errno = ENOMEM;
+    return MAP_FAILED;
+  }
+  void* reserved =
+      mmap(nullptr, reserved_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) return reserved;
+  const auto start = reinterpret_cast<uintptr_t>(reserved);
+  const uint64_t head = (range.base().value - start) % kHugePageSize;
+  const uint64_t tail = kHugePageSize - head;
+  std::byte* host = static_cast<std::byte*>(reserved) + head;
+  if (mmap(host, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, static_cast<off_t>(offset)) ==
+      MAP_FAILED) {
+    const int error = errno;
+    munmap(reserved, reserved_size);
+    errno = error;
+    return MAP_FAILED;
+  }
+  if (head != 0) munmap(reserved, head);
+  munmap(host + size, tail);
+  return host;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GuestMemory>> GuestMemory::Create(
@@ -94,8 +126,7 @@ absl::StatusOr<std::unique_ptr<GuestMemory>> GuestMemory::Create(
 
   memory->dirty_ = std::make_unique<DirtyLog>();
   for (const GuestRange& range : ranges) {
-    void* host =
-        mmap(nullptr, range.size(), PROT_READ | PROT_WRITE, flags, fd, static_cast<off_t>(offset));
+    void* host = MapRange(range, flags, fd, offset);
     if (host == MAP_FAILED) {
       return ErrnoStatus(errno, absl::StrCat("mmap of ", range.size(), " bytes of guest memory"));
     }

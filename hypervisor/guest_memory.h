@@ -50,8 +50,8 @@ struct GuestMemoryRegion {
 // (by the guest, by devices) is not ordered, except by LoadAcquire and StoreRelease.
 class GuestMemory {
  public:
-  // Maps one region per range, zero-filled (kFile: with the file's content). Pages are not
-  // touched: cost does not grow with size. Ranges are page aligned, not empty, ascending and
+  // Maps one region per range, zero-filled (kFile: with the file's content), at a host address
+  // that allows for huge pages. Pages are not touched: cost does not grow with size. Ranges are page aligned, not empty, ascending and
   // disjoint: InvalidArgument otherwise. Errors of mmap, memfd_create and ftruncate keep errno;
   // a file shorter than the ranges is InvalidArgument.
   static absl::StatusOr<std::unique_ptr<GuestMemory>> Create(

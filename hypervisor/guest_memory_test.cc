@@ -55,6 +55,22 @@ TEST(GuestMemoryTest, ReadsBackWhatWasWrittenInEveryBacking) {
   }
 }
 
+TEST(GuestMemoryTest, HostAddressesAllowForHugePages) {
+  constexpr uint64_t kHugePage = 2 << 20;
+  for (const auto kind : {GuestMemoryBacking::Kind::kAnonymous, GuestMemoryBacking::Kind::kMemfd}) {
+    const auto memory = GuestMemory::Create(
+        {Range(kBase, 3 * kHugePage), Range(GuestAddress(kHigh.value + 0x3000), kHugePage)},
+        {.kind = kind});
+    ASSERT_TRUE(memory.ok());
+    for (const GuestMemoryRegion& region : (*memory)->regions()) {
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(region.host) % kHugePage,
+                region.range.base().value % kHugePage);
+      region.host[0] = std::byte{1};
+      region.host[region.range.size() - 1] = std::byte{1};
+    }
+  }
+}
+
 TEST(GuestMemoryTest, RefusesWhatIsNotWhollyInOneRegion) {
   auto memory = Make();
   const std::array<std::pair<uint64_t, uint64_t>, 6> bad = {{{kBase.value - 1, 1},
@@ -135,6 +151,12 @@ TEST(GuestMemoryTest, RefusesBadRangesAndShortFiles) {
                 .code(),
             invalid);
   close(fd);
+}
+
+TEST(GuestMemoryTest, ASizeAtTheEndOfTheAddressSpaceIsAnErrorToo) {
+  const auto memory = GuestMemory::Create({Range(GuestAddress(0), ~uint64_t{0xfff})});
+  ASSERT_FALSE(memory.ok());
+  EXPECT_EQ(GetErrno(memory.status()), ENOMEM);
 }
 
 TEST(GuestMemoryTest, AnImpossibleSizeIsAnErrorWithErrno) {

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "hypervisor/vm.h"
 
+#include <cerrno>
+
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
 
 namespace firn {
+
+absl::Status Vm::SetCounterAlarm(const std::optional<CounterAlarm>&) {
+  return ErrnoStatus(ENOTTY, "counter alarm");
+}
 
 absl::Status MapGuestMemory(Vm& vm, const GuestMemory& memory, uint32_t flags) {
   uint32_t slot = 0;

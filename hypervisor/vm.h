@@ -55,8 +55,14 @@ struct GsiRoute {
   uint32_t pin = 0;
 };
 
-// Thread rules: IrqLine, RegisterIrqFd, RegisterIoEventFd and GetDirtyLog may be called from any
-// thread, also while vCPUs run; the rest is for one thread, before the vCPUs run.
+// A moment of the guest's time. It is there at once where the virtual counter is past it.
+struct CounterAlarm {
+  uint64_t counter = 0;  // of the virtual counter, compared unsigned
+  int fd = -1;           // an eventfd, signalled once
+};
+
+// Thread rules: IrqLine, RegisterIrqFd, RegisterIoEventFd, GetDirtyLog and SetCounterAlarm may be
+// called from any thread, also while vCPUs run; the rest is for one thread, before the vCPUs run.
 class Vm {
  public:
   virtual ~Vm() = default;
@@ -96,6 +102,12 @@ class Vm {
   // the doorbell asked for, so that the guest sees the result at the same instruction in every
   // run. KVM never calls it. Set before the vCPUs run.
   virtual void SetSettleCallback(std::function<void()> settle) = 0;
+  // Such a backend also wakes devices that wait for guest time, at the same instruction in every
+  // run: when the counter gets there it signals the alarm's eventfd, and settles. A further call
+  // replaces the alarm, and nothing ends it. Errors: EBADF, EINVAL (not an eventfd); none with the
+  // eventfd of the alarm before. Where guest time is host time (KVM) a timerfd does this, and the
+  // call fails with ENOTTY.
+  virtual absl::Status SetCounterAlarm(const std::optional<CounterAlarm>& alarm);
 };
 
 // Gives every region of `memory` to `vm`, as slots 0, 1, … with `flags`.

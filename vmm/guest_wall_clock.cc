@@ -3,12 +3,19 @@
 
 #include <time.h>
 
+#include <limits>
+
 namespace firn {
 namespace {
 
 class HostWallClock final : public WallClock {
  public:
-  int64_t Seconds() override { return time(nullptr); }
+  // time(2) tells the last tick's second: a timer for a second would find it too early.
+  int64_t Seconds() override {
+    timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec;
+  }
 };
 
 class CounterWallClock final : public WallClock {
@@ -27,6 +34,14 @@ class CounterWallClock final : public WallClock {
 std::unique_ptr<WallClock> MakeWallClock(const Vm& vm, bool is_deterministic) {
   if (is_deterministic) return std::make_unique<CounterWallClock>(vm);
   return std::make_unique<HostWallClock>();
+}
+
+uint64_t CounterAt(int64_t seconds, uint64_t frequency) {
+  if (seconds <= kDeterministicEpoch) return 0;
+  uint64_t counter = 0;
+  const uint64_t since = static_cast<uint64_t>(seconds) - uint64_t{kDeterministicEpoch};
+  return __builtin_mul_overflow(since, frequency, &counter) ? std::numeric_limits<uint64_t>::max()
+                                                            : counter;
 }
 
 }  // namespace firn

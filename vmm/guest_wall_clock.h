@@ -18,6 +18,9 @@ inline constexpr int64_t kDeterministicEpoch = 1767225600;
 // has counted since. `vm` outlives every call of the result's Seconds.
 std::unique_ptr<WallClock> MakeWallClock(const Vm& vm, bool is_deterministic);
 
+// The counter of such a machine, of `frequency` Hz, when its clock first tells `seconds`.
+uint64_t CounterAt(int64_t seconds, uint64_t frequency);
+
 }  // namespace firn
 
 #endif  // FIRN_VMM_GUEST_WALL_CLOCK_H_

@@ -213,13 +213,13 @@ MachineEnd Machine::EndOf(uint32_t vcpu, const absl::StatusOr<Exit>& why) const 
   }
   if (std::holds_alternative<InstructionLimitExit>(*why)) return {Kind::kInstructionLimit, ""};
   if (const auto* failure = std::get_if<FailureExit>(&*why)) {
-    return {Kind::kCrash, absl::StrCat("vCPU ", vcpu, " cannot go on (exit reason ",
-                                       failure->reason, "): ", failure->detail)};
+    return {Kind::kCrash, absl::StrCat("vCPU ", vcpu, " cannot go on (",
+                                       ExitReasonName(failure->reason), "): ", failure->detail)};
   }
   const auto* unknown = std::get_if<UnknownExit>(&*why);
-  return {Kind::kHostError,
-          absl::StrCat("vCPU ", vcpu, ": exit reason ", unknown != nullptr ? unknown->reason : 0,
-                       ", which firn does not know")};
+  const uint32_t reason = unknown != nullptr ? unknown->reason : 0;
+  return {Kind::kHostError, absl::StrCat("vCPU ", vcpu, ": ", ExitReasonName(reason), " (", reason,
+                                         "), which firn does not handle")};
 }
 
 void Machine::OnVcpuStopped(uint32_t vcpu, absl::StatusOr<Exit> why) {

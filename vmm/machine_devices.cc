@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Create(
 }
 
 MachineDevices::~MachineDevices() {
-  for (const int fd : doorbells_) environment_.loop.RemoveDevice(fd);
+  for (const int fd : events_) environment_.loop.RemoveDevice(fd);
 }
 
 absl::StatusOr<InterruptLine*> MachineDevices::AddInterrupt(const PlannedDevice& planned) {
@@ -58,8 +58,7 @@ absl::Status MachineDevices::Add(const VmConfig& config, const PlannedDevice& pl
                                                [this] { OnInputRoom(); });
       return bus_.Add(planned.name, planned.registers, *serial_);
     case Kind::kRtc:
-      rtc_ = std::make_unique<RtcDevice>(*wall_clock_, *interrupt);
-      return bus_.Add(planned.name, planned.registers, *rtc_);
+      return AddRtc(planned, *interrupt);
     case Kind::kPvpanic:
       pvpanic_ = std::make_unique<Pvpanic>([this] {
         panicked_ = true;
@@ -74,6 +73,21 @@ absl::Status MachineDevices::Add(const VmConfig& config, const PlannedDevice& pl
   absl::StatusOr<std::unique_ptr<virtio::VirtioDevice>> device = MakeVirtio(config, planned);
   if (!device.ok()) return device.status();
   return AddVirtio(planned, *std::move(device), **interrupt);
+}
+
+absl::Status MachineDevices::AddRtc(const PlannedDevice& planned, InterruptLine* interrupt) {
+  absl::StatusOr<std::unique_ptr<GuestAlarm>> alarm =
+      MakeGuestAlarm(environment_.vm, environment_.is_deterministic);
+  if (!alarm.ok()) return Annotate(alarm.status(), planned.name);
+  alarm_ = *std::move(alarm);
+  rtc_ = std::make_unique<RtcDevice>(*wall_clock_, interrupt, alarm_.get());
+  absl::Status status = environment_.loop.AddDevice(alarm_->fd(), [this] {
+    alarm_->Take();
+    rtc_->CheckAlarm();
+  });
+  if (!status.ok()) return Annotate(status, planned.name);
+  events_.push_back(alarm_->fd());
+  return bus_.Add(planned.name, planned.registers, *rtc_);
 }
 
 absl::StatusOr<std::unique_ptr<virtio::VirtioDevice>> MachineDevices::MakeVirtio(
@@ -115,7 +129,7 @@ absl::Status MachineDevices::WireDoorbell(virtio::VirtioMmio& transport, GuestAd
        .datamatch = queue});
   if (!status.ok()) return status;
   status = environment_.loop.AddDevice(fd, [&transport, queue] { transport.OnQueueEvent(queue); });
-  if (status.ok()) doorbells_.push_back(fd);
+  if (status.ok()) events_.push_back(fd);
   return status;
 }
 
@@ -140,6 +154,7 @@ void MachineDevices::CollectStats(MachineStats& stats) const {
   stats.unmapped_writes = bus_.unmapped_writes();
   stats.devices.push_back({"serial", serial_->stats()});
   stats.devices.push_back({"rtc", rtc_->stats()});
+  stats.devices.push_back({"pvpanic", pvpanic_->stats()});
   for (const VirtioSlot& slot : virtio_) {
     stats.devices.push_back({slot.name, slot.device->counters().Snapshot()});
   }

@@ -32,6 +32,7 @@
 #include "vmm/device_plan.h"
 #include "vmm/entropy.h"
 #include "vmm/event_loop.h"
+#include "vmm/guest_alarm.h"
 #include "vmm/stats.h"
 
 namespace firn {
@@ -56,7 +57,7 @@ class MachineDevices {
   // Errors: those of the files behind disks, naming them; of eventfd and of the VM, with errno.
   static absl::StatusOr<std::unique_ptr<MachineDevices>> Create(
       const VmConfig& config, const DevicePlan& plan, const DeviceEnvironment& environment);
-  // Takes the doorbells out of the event loop.
+  // Takes doorbells and the alarm out of the event loop.
   ~MachineDevices();
   MachineDevices(const MachineDevices&) = delete;
   MachineDevices& operator=(const MachineDevices&) = delete;
@@ -97,6 +98,7 @@ class MachineDevices {
   MachineDevices(const VmConfig& config, const DeviceEnvironment& environment);
 
   absl::Status Add(const VmConfig& config, const PlannedDevice& planned);
+  absl::Status AddRtc(const PlannedDevice& planned, InterruptLine* interrupt);
   absl::Status AddVirtio(const PlannedDevice& planned, std::unique_ptr<virtio::VirtioDevice> device,
                          InterruptLine& interrupt);
   absl::Status WireDoorbell(virtio::VirtioMmio& transport, GuestAddress registers, size_t queue);
@@ -116,11 +118,12 @@ class MachineDevices {
 
   std::vector<std::unique_ptr<InterruptLine>> interrupts_;
   std::unique_ptr<SerialDevice> serial_;
+  std::unique_ptr<GuestAlarm> alarm_;
   std::unique_ptr<RtcDevice> rtc_;
   std::unique_ptr<Pvpanic> pvpanic_;
   std::vector<VirtioSlot> virtio_;
   virtio::ConsoleDevice* console_ = nullptr;  // one of virtio_
-  std::vector<int> doorbells_;                // in the event loop
+  std::vector<int> events_;                   // in the event loop: doorbells and the alarm
   MmioBus bus_;
 };
 

@@ -149,7 +149,7 @@ TEST_F(VcpuThreadTest, FailureToCompleteIsReportedOnce) {
 }
 
 TEST_F(VcpuThreadTest, KicksAreNeverLost) {
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 500; ++i) {
     thread_->Resume();
     if (i % 3 == 0) vcpu_.WaitForRun(vcpu_.runs() + (i == 0 ? 1 : 0));
     thread_->RequestPause();

@@ -6,12 +6,22 @@
 namespace firn {
 
 void Pvpanic::Read(uint64_t offset, absl::Span<std::byte> data) {
+  counters_.requests.Add();
   std::fill(data.begin(), data.end(), std::byte{0});
-  if (offset == 0) data[0] = std::byte{kPvpanicPanicked | kPvpanicCrashLoaded};
+  if (offset == 0) {
+    data[0] = std::byte{kPvpanicPanicked | kPvpanicCrashLoaded};
+  } else {
+    counters_.errors.Add();
+  }
 }
 
 void Pvpanic::Write(uint64_t offset, absl::Span<const std::byte> data) {
-  if (offset != 0) return;
+  counters_.requests.Add();
+  constexpr std::byte kKnown{kPvpanicPanicked | kPvpanicCrashLoaded};
+  if (offset != 0 || (data[0] & kKnown) == std::byte{0}) {
+    counters_.errors.Add();
+    return;
+  }
   if ((data[0] & std::byte{kPvpanicPanicked}) != std::byte{0}) on_panic_();
 }
 

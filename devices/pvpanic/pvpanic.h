@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "devices/device_stats.h"
 #include "devices/mmio_device.h"
 
 namespace firn {
@@ -17,6 +18,7 @@ enum PvpanicEvent : uint8_t {
   kPvpanicCrashLoaded = 1 << 1,  // a crash kernel goes on: no reason to stop
 };
 
+// Thread rules: any thread, any method.
 class Pvpanic final : public MmioDevice {
  public:
   // `on_panic` is called on the vCPU's thread, each time that the guest reports a panic.
@@ -25,7 +27,11 @@ class Pvpanic final : public MmioDevice {
   void Read(uint64_t offset, absl::Span<std::byte> data) override;
   void Write(uint64_t offset, absl::Span<const std::byte> data) override;
 
+  // requests: accesses; errors: those that the device does not know.
+  DeviceStats stats() const { return counters_.Snapshot(); }
+
  private:
+  DeviceCounters counters_;
   const std::function<void()> on_panic_;
 };
 

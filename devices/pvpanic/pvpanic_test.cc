@@ -24,11 +24,15 @@ TEST_F(PvpanicTest, SaysWhichEventsItKnows) {
   EXPECT_EQ(data[1], std::byte{0});
   device_.Read(1, absl::MakeSpan(data).first(1));
   EXPECT_EQ(data[0], std::byte{0});
+  EXPECT_EQ(device_.stats().requests, 2u);
+  EXPECT_EQ(device_.stats().errors, 1u);
 }
 
 TEST_F(PvpanicTest, ReportsAPanic) {
   Write(0, std::byte{kPvpanicPanicked});
   EXPECT_EQ(panics_, 1);
+  EXPECT_EQ(device_.stats().requests, 1u);
+  EXPECT_EQ(device_.stats().errors, 0u);
 }
 
 TEST_F(PvpanicTest, OtherEventsAndOffsetsAreNoPanic) {
@@ -36,6 +40,8 @@ TEST_F(PvpanicTest, OtherEventsAndOffsetsAreNoPanic) {
   Write(0, std::byte{0xfc});
   Write(1, std::byte{kPvpanicPanicked});
   EXPECT_EQ(panics_, 0);
+  EXPECT_EQ(device_.stats().requests, 3u);
+  EXPECT_EQ(device_.stats().errors, 2u);
 }
 
 }  // namespace

@@ -7,32 +7,34 @@
 
 namespace firn {
 
-RtcDevice::RtcDevice(WallClock& clock, InterruptLine* interrupt,
-                     std::function<void()> on_alarm_changed)
-    : clock_(clock), interrupt_(interrupt), on_alarm_changed_(std::move(on_alarm_changed)) {
+RtcDevice::RtcDevice(WallClock& clock, InterruptLine* interrupt, AlarmTimer* timer)
+    : clock_(clock), interrupt_(interrupt), timer_(timer), wall_seconds_(clock.Seconds()) {
   absl::MutexLock lock(&mutex_);
-  state_.checked = Now();
-}
-
-// The counter has 32 bits and wraps, like the part's.
-uint32_t RtcDevice::Now() { return static_cast<uint32_t>(clock_.Seconds()) + state_.offset; }
-
-std::optional<uint32_t> RtcDevice::SecondsToAlarm() {
-  absl::MutexLock lock(&mutex_);
-  CheckAlarmLocked();
-  if (!state_.interrupt_enabled || state_.interrupt_pending) return std::nullopt;
-  return state_.match - state_.checked;
+  state_.checked = static_cast<uint32_t>(wall_seconds_);
 }
 
 void RtcDevice::CheckAlarm() {
   absl::MutexLock lock(&mutex_);
   CheckAlarmLocked();
+  SetTimer();
+}
+
+std::optional<int64_t> RtcDevice::AlarmTime() const {
+  if (!state_.interrupt_enabled || state_.interrupt_pending) return std::nullopt;
+  // 1 to 2^32: an alarm for this second has gone off, and comes again when the counter has wrapped.
+  return wall_seconds_ + 1 + uint32_t{state_.match - state_.checked - 1};
+}
+
+void RtcDevice::SetTimer() {
+  if (timer_ != nullptr) timer_->Set(AlarmTime());
 }
 
 // The alarm goes off when the counter reaches the match value: at it, or past it since the last
 // check, in the arithmetic of a counter that wraps.
 void RtcDevice::CheckAlarmLocked() {
-  const uint32_t now = Now();
+  wall_seconds_ = clock_.Seconds();
+  // The counter has 32 bits and wraps, like the part's.
+  const uint32_t now = static_cast<uint32_t>(wall_seconds_) + state_.offset;
   const uint32_t since = std::exchange(state_.checked, now);
   // A wall clock that was set back matches nothing.
   const bool forward = static_cast<int32_t>(now - since) > 0;
@@ -91,14 +93,12 @@ void RtcDevice::Write(uint64_t offset, absl::Span<const std::byte> data) {
     counters_.errors.Add();
     return;
   }
-  bool alarm_changed = false;
-  {
-    absl::MutexLock lock(&mutex_);
-    CheckAlarmLocked();
-    alarm_changed = WriteRegister(static_cast<RtcRegister>(offset),
-                                  static_cast<uint32_t>(LoadLittleEndian(data)));
+  absl::MutexLock lock(&mutex_);
+  CheckAlarmLocked();
+  if (WriteRegister(static_cast<RtcRegister>(offset),
+                    static_cast<uint32_t>(LoadLittleEndian(data)))) {
+    SetTimer();
   }
-  if (alarm_changed && on_alarm_changed_) on_alarm_changed_();
 }
 
 bool RtcDevice::WriteRegister(RtcRegister reg, uint32_t value) {
@@ -110,7 +110,7 @@ bool RtcDevice::WriteRegister(RtcRegister reg, uint32_t value) {
       return true;
     case RtcRegister::kLoad:
       state_.load = value;
-      state_.offset = value - static_cast<uint32_t>(clock_.Seconds());
+      state_.offset = value - static_cast<uint32_t>(wall_seconds_);
       state_.checked = value;
       if (state_.match == state_.checked && !state_.interrupt_pending) Raise();
       return true;

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
@@ -14,6 +13,7 @@
 #include "devices/device_stats.h"
 #include "devices/interrupt_line.h"
 #include "devices/mmio_device.h"
+#include "devices/rtc/alarm_timer.h"
 #include "devices/rtc/rtc_registers.h"
 #include "devices/rtc/wall_clock.h"
 
@@ -24,19 +24,15 @@ inline constexpr uint64_t kRtcSize = 0x1000;
 
 // Thread rules: any thread, any method.
 //
-// The device has no timer of its own: the owner calls CheckAlarm when SecondsToAlarm have passed,
-// and learns from `on_alarm_changed` when to ask anew. Without that the alarm is noticed when the
-// guest next looks at the device.
+// The device has no timer of its own: the owner calls CheckAlarm when `timer` goes off. Without one
+// the alarm is noticed when the guest next looks at the device.
 class RtcDevice final : public MmioDevice {
  public:
-  // `clock` outlives the device, as does `interrupt`, which may be null: no interrupt is wired.
-  // `on_alarm_changed` is called from any thread, with no lock of the device held.
-  RtcDevice(WallClock& clock, InterruptLine* interrupt,
-            std::function<void()> on_alarm_changed = nullptr);
+  // `clock` outlives the device, as do `interrupt` and `timer`. Without `interrupt` none is wired.
+  RtcDevice(WallClock& clock, InterruptLine* interrupt, AlarmTimer* timer = nullptr);
 
-  // Seconds until the alarm goes off; nothing where its interrupt is masked or already pending.
-  std::optional<uint32_t> SecondsToAlarm();
-  // Raises the interrupt if the alarm went off since the last look.
+  // Raises the interrupt if the alarm went off since the last look; else sets the timer anew, for
+  // a clock that was set.
   void CheckAlarm();
 
   void Read(uint64_t offset, absl::Span<std::byte> data) override;
@@ -49,13 +45,16 @@ class RtcDevice final : public MmioDevice {
     uint32_t offset = 0;  // guest's seconds minus the wall clock's, modulo 2^32
     uint32_t match = 0;
     uint32_t load = 0;
-    uint32_t checked = 0;  // guest's seconds at the last check of the alarm
+    uint32_t checked = 0;  // guest's seconds at the last check of the alarm: RTCDR
     bool interrupt_enabled = false;
     bool interrupt_pending = false;
   };
 
-  uint32_t Now() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CheckAlarmLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The second of the wall clock at which the interrupt is due; nothing where it is masked or
+  // already pending.
+  std::optional<int64_t> AlarmTime() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint32_t ReadRegister(uint64_t offset) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // True where the alarm may have moved.
   bool WriteRegister(RtcRegister reg, uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -63,10 +62,11 @@ class RtcDevice final : public MmioDevice {
 
   WallClock& clock_;
   InterruptLine* const interrupt_;
-  const std::function<void()> on_alarm_changed_;
+  AlarmTimer* const timer_;
   DeviceCounters counters_;
   absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_);
+  int64_t wall_seconds_ ABSL_GUARDED_BY(mutex_);  // the clock at the last check
 };
 
 }  // namespace firn

@@ -19,6 +19,12 @@ class FakeClock final : public WallClock {
   int64_t now = kNow;
 };
 
+class FakeTimer final : public AlarmTimer {
+ public:
+  void Set(std::optional<int64_t> seconds) override { at = seconds; }
+  std::optional<int64_t> at;
+};
+
 class RtcDeviceTest : public ::testing::Test {
  protected:
   uint32_t Read(uint64_t offset) {
@@ -35,8 +41,8 @@ class RtcDeviceTest : public ::testing::Test {
 
   FakeClock clock_;
   testing::CountingInterruptLine interrupt_;
-  int alarm_changes_ = 0;
-  RtcDevice device_{clock_, &interrupt_, [this] { ++alarm_changes_; }};
+  FakeTimer timer_;
+  RtcDevice device_{clock_, &interrupt_, &timer_};
 };
 
 TEST_F(RtcDeviceTest, TellsTheWallClock) {
@@ -66,18 +72,18 @@ TEST_F(RtcDeviceTest, LoadSetsTheClockAndItGoesOn) {
 
 TEST_F(RtcDeviceTest, AlarmGoesOffOnceAtItsSecond) {
   Write(RtcRegister::kMatch, kNow + 10);
+  EXPECT_EQ(timer_.at, std::nullopt);  // masked
   Write(RtcRegister::kInterruptMask, 1);
-  EXPECT_EQ(alarm_changes_, 2);
-  EXPECT_EQ(device_.SecondsToAlarm(), 10u);
+  EXPECT_EQ(timer_.at, kNow + 10);
   clock_.now += 9;
-  device_.CheckAlarm();
+  device_.CheckAlarm();  // too early
   EXPECT_EQ(interrupt_.count(), 0);
-  EXPECT_EQ(device_.SecondsToAlarm(), 1u);
+  EXPECT_EQ(timer_.at, kNow + 10);
   clock_.now += 1;
   device_.CheckAlarm();
   device_.CheckAlarm();
   EXPECT_EQ(interrupt_.count(), 1);
-  EXPECT_EQ(device_.SecondsToAlarm(), std::nullopt);
+  EXPECT_EQ(timer_.at, std::nullopt);
   EXPECT_EQ(Read(RtcRegister::kRawInterrupt), 1u);
   EXPECT_EQ(Read(RtcRegister::kMaskedInterrupt), 1u);
   Write(RtcRegister::kInterruptClear, 1);
@@ -128,11 +134,34 @@ TEST_F(RtcDeviceTest, AHostClockThatGoesBackRaisesNothing) {
   EXPECT_EQ(interrupt_.count(), 1);
 }
 
+TEST_F(RtcDeviceTest, TheTimerFollowsTheHostsClock) {
+  Write(RtcRegister::kInterruptMask, 1);
+  Write(RtcRegister::kMatch, kNow + 10);
+  clock_.now -= 3600;
+  device_.CheckAlarm();  // the timer tells that the clock was set
+  EXPECT_EQ(timer_.at, kNow + 10);
+  Write(RtcRegister::kLoad, kNow);  // so does the guest's own setting
+  EXPECT_EQ(timer_.at, kNow - 3600 + 10);
+}
+
+TEST_F(RtcDeviceTest, TheTimerStopsWithTheMaskAndWaitsForTheNextWrapOfAnAlarmThatWentOff) {
+  Write(RtcRegister::kInterruptMask, 1);
+  Write(RtcRegister::kMatch, kNow + 10);
+  Write(RtcRegister::kInterruptMask, 0);
+  EXPECT_EQ(timer_.at, std::nullopt);
+  clock_.now += 10;
+  Write(RtcRegister::kInterruptMask, 1);
+  EXPECT_EQ(interrupt_.count(), 1);
+  EXPECT_EQ(timer_.at, std::nullopt);
+  Write(RtcRegister::kInterruptClear, 1);
+  EXPECT_EQ(timer_.at, kNow + 10 + (int64_t{1} << 32));
+}
+
 TEST_F(RtcDeviceTest, TheCounterWrapsWith32Bits) {
   Write(RtcRegister::kLoad, 0xffff'fffe);
   Write(RtcRegister::kMatch, 1);
   Write(RtcRegister::kInterruptMask, 1);
-  EXPECT_EQ(device_.SecondsToAlarm(), 3u);
+  EXPECT_EQ(timer_.at, kNow + 3);
   clock_.now += 3;
   EXPECT_EQ(Read(RtcRegister::kData), 1u);
   EXPECT_EQ(interrupt_.count(), 1);

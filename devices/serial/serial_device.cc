@@ -31,9 +31,7 @@ SerialDevice::SerialDevice(ByteSink& output, InterruptLine& interrupt,
 size_t SerialDevice::OfferInput(absl::Span<const std::byte> data) {
   absl::MutexLock lock(&mutex_);
   size_t taken = 0;
-  // The receiver of a looped-back UART is not connected to the line.
-  const bool connected = !(state_.modem_control & uart::kMcrLoop);
-  while (connected && taken < data.size() && state_.input.Push(data[taken])) ++taken;
+  while (IsReceiving() && taken < data.size() && state_.input.Push(data[taken])) ++taken;
   input_waits_ = taken < data.size();
   counters_.bytes_read.Add(taken);
   // With no regard to what was pending: the driver may be about to leave its handler.
@@ -49,11 +47,7 @@ void SerialDevice::Read(uint64_t offset, absl::Span<std::byte> data) {
     const uint8_t before = PendingCauses();
     value = ReadRegister(offset);
     RaiseNew(before);
-    // Once half of the queue is free, so that input does not trickle in one by one.
-    if (input_waits_ && state_.input.room() >= kInputCapacity / 2) {
-      has_room = true;
-      input_waits_ = false;
-    }
+    has_room = TakeInputRoom();
   } else {
     counters_.errors.Add();
   }
@@ -74,13 +68,20 @@ void SerialDevice::Write(uint64_t offset, absl::Span<const std::byte> data) {
     const uint8_t before = PendingCauses();
     WriteRegister(offset, static_cast<uint8_t>(data[0]));
     RaiseNew(before);
-    // A cleared queue, or the end of a loopback.
-    if (input_waits_ && state_.input.size() == 0 && !(state_.modem_control & uart::kMcrLoop)) {
-      has_room = true;
-      input_waits_ = false;
-    }
+    // A cleared queue, RTS, or the end of a loopback.
+    has_room = TakeInputRoom();
   }
   if (has_room && on_input_room_) on_input_room_();
+}
+
+bool SerialDevice::IsReceiving() const {
+  return (state_.modem_control & (uart::kMcrRts | uart::kMcrLoop)) == uart::kMcrRts;
+}
+
+bool SerialDevice::TakeInputRoom() {
+  if (!input_waits_ || !IsReceiving() || state_.input.room() < kInputCapacity / 2) return false;
+  input_waits_ = false;
+  return true;
 }
 
 bool SerialDevice::DivisorLatched() const {

@@ -23,6 +23,11 @@ namespace firn {
 //
 // The interrupt is edge-triggered: it is raised when an enabled cause becomes pending that was
 // not, and for all new input.
+//
+// The host honours hardware flow control: it sends while the guest asserts RTS (MCR), and keeps the
+// rest. Drivers assert it last when they open the port; what came before they would throw away
+// (Linux clears the FIFO and reads it empty in serial8250_do_startup), as they would a command that
+// was piped in before the guest had booted.
 class SerialDevice final : public MmioDevice {
  public:
   // Input that the guest has not read yet. More than the part's 16, which no driver can tell.
@@ -34,7 +39,7 @@ class SerialDevice final : public MmioDevice {
   SerialDevice(ByteSink& output, InterruptLine& interrupt,
                std::function<void()> on_input_room = nullptr);
 
-  // Input for the guest: returns how many bytes were taken, from 0 to all of them.
+  // Input for the guest: returns how many bytes were taken, from 0 (without RTS) to all of them.
   size_t OfferInput(absl::Span<const std::byte> data);
 
   void Read(uint64_t offset, absl::Span<std::byte> data) override;
@@ -80,6 +85,11 @@ class SerialDevice final : public MmioDevice {
   uint8_t ModemLines() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t TriggerLevel() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool DivisorLatched() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the guest receives: RTS, and no loopback, which takes the receiver off the line.
+  bool IsReceiving() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // True once when OfferInput, which had to leave bytes, would take some again: not until half of
+  // the queue is free, so that input does not trickle in one by one.
+  bool TakeInputRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Enabled causes that are pending, as bits of IER.
   uint8_t PendingCauses() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Triggers where a cause is pending that was not in `before`.
@@ -91,7 +101,7 @@ class SerialDevice final : public MmioDevice {
   DeviceCounters counters_;
   absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_);
-  bool input_waits_ ABSL_GUARDED_BY(mutex_) = false;  // OfferInput found too little room
+  bool input_waits_ ABSL_GUARDED_BY(mutex_) = false;  // OfferInput left bytes
 };
 
 }  // namespace firn

@@ -18,6 +18,7 @@ using namespace uart;  // NOLINT(google-build-using-namespace): a register map
 
 class SerialDeviceTest : public ::testing::Test {
  protected:
+  SerialDeviceTest() { Write(kModemControl, kMcrRts); }
   uint8_t Read(uint64_t reg) {
     std::byte value{0xff};
     device_.Read(reg, absl::MakeSpan(&value, 1));
@@ -147,9 +148,41 @@ TEST_F(SerialDeviceTest, LoopbackConnectsOutputsToInputs) {
   EXPECT_EQ(output_.text, "");
   EXPECT_EQ(ReadAll(), "q");
   EXPECT_EQ(Offer("z"), 0u);  // the line is cut
-  Write(kModemControl, 0);
+  Write(kModemControl, kMcrRts);
   EXPECT_EQ(room_calls_, 1);
   EXPECT_EQ(Offer("z"), 1u);
+}
+
+// The order of Linux's serial8250_do_startup and uart_port_startup.
+TEST_F(SerialDeviceTest, InputWaitsUntilTheDriverHasOpenedThePort) {
+  Write(kModemControl, kMcrDtr);  // a console that nobody has opened
+  EXPECT_EQ(Offer("echo hello\n"), 0u);
+  Write(kFifoControl, kFcrEnable);
+  Write(kFifoControl, kFcrEnable | kFcrClearReceive);
+  Write(kFifoControl, 0);
+  EXPECT_EQ(Read(kLineStatus) & kLsrDataReady, 0);
+  Read(kData);
+  Write(kInterruptEnable, kIerReceived | kIerLineStatus);
+  Write(kFifoControl, kFcrEnable);  // clears as well
+  EXPECT_EQ(room_calls_, 0);
+  EXPECT_EQ(Offer("echo hello\n"), 0u);
+  Write(kModemControl, kMcrDtr | kMcrRts | kMcrOut2);
+  EXPECT_EQ(room_calls_, 1);
+  EXPECT_EQ(Offer("echo hello\n"), 11u);
+  EXPECT_EQ(interrupt_.count(), 1);
+  EXPECT_EQ(ReadAll(), "echo hello\n");
+}
+
+TEST_F(SerialDeviceTest, InputWaitsWhileTheGuestDropsRts) {
+  EXPECT_EQ(Offer("ab"), 2u);
+  Write(kModemControl, kMcrDtr);
+  EXPECT_EQ(Offer("cd"), 0u);
+  EXPECT_EQ(Read(kData), 'a');  // what has arrived stays
+  EXPECT_EQ(room_calls_, 0);
+  Write(kModemControl, kMcrDtr | kMcrRts);
+  EXPECT_EQ(room_calls_, 1);
+  EXPECT_EQ(Offer("cd"), 2u);
+  EXPECT_EQ(ReadAll(), "bcd");
 }
 
 TEST_F(SerialDeviceTest, DivisorLatchHidesDataAndInterruptEnable) {

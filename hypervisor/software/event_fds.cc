@@ -87,6 +87,24 @@ bool IoEventFds::Signal(GuestAddress address, uint32_t size, uint64_t value) {
   return false;
 }
 
+absl::Status AlarmFd::Set(const std::optional<CounterAlarm>& alarm) {
+  if (alarm && (!fd_.is_valid() || alarm->fd != user_fd_)) {
+    constexpr std::string_view kCall = "counter alarm";
+    if (const int error = CheckEventFd(alarm->fd); error != 0) return ErrnoStatus(error, kCall);
+    FileDescriptor fd = Hold(alarm->fd);
+    if (!fd.is_valid()) return ErrnoStatus(errno, kCall);
+    fd_ = std::move(fd);
+    user_fd_ = alarm->fd;
+  }
+  counter_ = alarm ? std::optional<uint64_t>(alarm->counter) : std::nullopt;
+  return absl::OkStatus();
+}
+
+void AlarmFd::Ring() {
+  SignalFd(fd_.get());
+  counter_.reset();
+}
+
 absl::StatusOr<IrqFds> IrqFds::Create() {
   FileDescriptor epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.is_valid()) return ErrnoStatus(errno, "epoll_create1");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// KVM_IOEVENTFD and KVM_IRQFD: eventfds in place of exits and ioctls.
+// KVM_IOEVENTFD and KVM_IRQFD: eventfds in place of exits and ioctls. And the counter's alarm.
 // Source: Linux Documentation/virt/kvm/api.rst sections 4.59 and 4.75.
 #ifndef FIRN_HYPERVISOR_SOFTWARE_EVENT_FDS_H_
 #define FIRN_HYPERVISOR_SOFTWARE_EVENT_FDS_H_
@@ -37,6 +37,22 @@ class IoEventFds {
   };
 
   std::unordered_map<uint64_t, std::vector<Entry>> entries_;
+};
+
+// An eventfd that is signalled at a moment of the counter. Thread rules: one thread at a time.
+class AlarmFd {
+ public:
+  // Errors: EBADF, EINVAL (not an eventfd); then the former alarm stays.
+  absl::Status Set(const std::optional<CounterAlarm>& alarm);
+  // When; nothing without an alarm.
+  std::optional<uint64_t> counter() const { return counter_; }
+  // Signals the eventfd and ends the alarm.
+  void Ring();
+
+ private:
+  std::optional<uint64_t> counter_;
+  FileDescriptor fd_;  // held from the first alarm on, so that a further one with it cannot fail
+  int user_fd_ = -1;   // the number that it was set by
 };
 
 // Eventfds that raise interrupts, and the wait for them. Thread rules: Wait and Wake from any

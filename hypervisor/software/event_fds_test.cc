@@ -225,5 +225,32 @@ TEST_F(IrqFdsTest, WaitEndsWithASignalAWakeOrTime) {
   EXPECT_EQ(Poll().size(), 1u);
 }
 
+TEST(AlarmFdTest, RingsOnceAndHoldsTheFileItself) {
+  AlarmFd alarm;
+  EXPECT_EQ(alarm.counter(), std::nullopt);
+  const EventFd event = *EventFd::Create();
+  const int copy = dup(event.fd());
+  ASSERT_TRUE(alarm.Set(CounterAlarm{.counter = 7, .fd = copy}).ok());
+  close(copy);
+  EXPECT_EQ(alarm.counter(), 7u);
+  alarm.Ring();
+  EXPECT_EQ(event.Take(), 1u);
+  EXPECT_EQ(alarm.counter(), std::nullopt);
+}
+
+TEST(AlarmFdTest, ReplacesEndsAndRefuses) {
+  AlarmFd alarm;
+  const EventFd event = *EventFd::Create();
+  const FileDescriptor file(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(alarm.Set(CounterAlarm{.counter = 7, .fd = event.fd()}).ok());
+  ASSERT_TRUE(alarm.Set(CounterAlarm{.counter = 8, .fd = event.fd()}).ok());
+  EXPECT_EQ(GetErrno(alarm.Set(CounterAlarm{.counter = 9, .fd = file.get()})), EINVAL);
+  EXPECT_EQ(GetErrno(alarm.Set(CounterAlarm{.counter = 9, .fd = -1})), EBADF);
+  EXPECT_EQ(alarm.counter(), 8u);
+  ASSERT_TRUE(alarm.Set(std::nullopt).ok());
+  EXPECT_EQ(alarm.counter(), std::nullopt);
+  EXPECT_EQ(event.Take(), 0u);
+}
+
 }  // namespace
 }  // namespace firn::software

@@ -104,6 +104,77 @@ TEST(InterruptsTest, TimerThatNeverFiresDoesNotHinder) {
   EXPECT_LT(guest.vm().Counter(), 1000u);
 }
 
+// ---- The counter's alarm
+
+// When the devices were woken for the alarm, by the guest's counter and its instructions.
+struct Wake {
+  uint64_t counter = 0;
+  uint64_t instructions = 0;
+  bool operator==(const Wake&) const = default;
+};
+
+// Runs `label` with an alarm at `counter`, which raises SPI 5.
+std::vector<Wake> WakesOf(Guest& guest, std::string_view label, uint64_t counter) {
+  const EventFd event = *EventFd::Create();
+  std::vector<Wake> wakes;
+  guest.vm().SetSettleCallback([&] {
+    EXPECT_EQ(event.Take(), 1u);
+    wakes.push_back({guest.vm().Counter(), guest.vcpu(0).stats().instructions});
+    EXPECT_TRUE(guest.vm().IrqLine(kSpi5, true).ok());
+  });
+  EXPECT_TRUE(guest.vm().SetCounterAlarm(CounterAlarm{.counter = counter, .fd = event.fd()}).ok());
+  guest.Start(0, label);
+  EXPECT_TRUE(guest.Run().powered_off());
+  guest.vm().SetSettleCallback(nullptr);
+  return wakes;
+}
+
+TEST(CounterAlarmTest, IdleTimeIsSkippedToIt) {
+  constexpr uint64_t kHour = uint64_t{3600} * 62'500'000;
+  Guest guest("interrupts");
+  guest.OnMmio(Guest::kConsole, [](unsigned, MmioExit&) {});
+  const std::vector<Wake> wakes = WakesOf(guest, "one_spi", kHour);
+  ASSERT_EQ(wakes.size(), 1u);
+  EXPECT_EQ(wakes[0].counter, kHour);
+  EXPECT_THAT(guest.reports(), ElementsAre(kSpi | 5));
+  EXPECT_LT(guest.vcpu(0).stats().instructions, 1000u);
+}
+
+TEST(CounterAlarmTest, ABusyGuestIsWokenAtTheSameInstructionEachTime) {
+  std::vector<Wake> first;
+  for (const bool disturb : {false, true}) {
+    Guest guest("interrupts");
+    guest.Set(0, kvm::CoreX(1), 100'000);
+    std::atomic<bool> done = false;
+    std::thread kicker([&] {
+      while (disturb && !done) {
+        guest.vcpu(0).Kick();
+        guest.vcpu(0).stats();
+      }
+    });
+    const std::vector<Wake> wakes = WakesOf(guest, "interrupt_loop", 50'000);
+    done = true;
+    kicker.join();
+    ASSERT_EQ(wakes.size(), 1u);
+    EXPECT_THAT(wakes[0].counter, AllOf(Ge(50'000u), Lt(50'005u)));
+    EXPECT_THAT(wakes[0].instructions, AllOf(Ge(800'000u), Lt(800'100u)));
+    if (disturb) {
+      EXPECT_EQ(wakes, first);
+    }
+    first = wakes;
+  }
+}
+
+TEST(CounterAlarmTest, WaitsInRealTime) {
+  Guest guest("interrupts", {.software = {.clock = SoftwareOptions::Clock::kReal}});
+  guest.OnMmio(Guest::kConsole, [](unsigned, MmioExit&) {});
+  const uint64_t counter = guest.vm().Counter() + 62'500 * 20;  // 20 ms
+  const std::vector<Wake> wakes = WakesOf(guest, "one_spi", counter);
+  ASSERT_EQ(wakes.size(), 1u);
+  EXPECT_GE(wakes[0].counter, counter);
+  EXPECT_LT(guest.vcpu(0).stats().instructions, 1000u);
+}
+
 // Reference 8.2 row 30.
 TEST(InterruptsTest, SoftwarePpiIsDeliveredTwice) {
   Guest guest("interrupts");

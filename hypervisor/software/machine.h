@@ -66,6 +66,7 @@ class Machine : public CpuBus, public gicv5::Machine {
   MemoryMap& memory() { return *memory_; }
   IoEventFds& io_event_fds() { return io_event_fds_; }
   IrqFds& irq_fds() { return irq_fds_; }
+  AlarmFd& alarm_fd() { return alarm_fd_; }
   // Creates the VGICv5 and gives it the CPUs that are there.
   absl::StatusOr<gicv5::Vgicv5*> CreateGic() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The features of the first KVM_ARM_VCPU_INIT, which every other must have too.
@@ -117,6 +118,10 @@ class Machine : public CpuBus, public gicv5::Machine {
   // True where the machine has to stop for an exit.
   bool ExecuteSlice(Vcpu& vcpu) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Settle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // When the alarm's moment is, as the clock's Now tells.
+  std::optional<uint64_t> AlarmTime() const;
+  // True where the alarm's moment had come.
+  bool RingAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PollIrqFds();
   void RaiseGsi(uint32_t gsi, bool resample);
   void OnSpiDeactivated(uint32_t spi);
@@ -131,6 +136,7 @@ class Machine : public CpuBus, public gicv5::Machine {
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   IoEventFds io_event_fds_;
   IrqFds irq_fds_;
+  AlarmFd alarm_fd_;
   std::vector<GsiRoute> routes_;
   std::optional<uint32_t> vcpu_features_;
   std::function<void()> settle_;

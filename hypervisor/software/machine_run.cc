@@ -71,6 +71,7 @@ void Machine::Execute() {
     YieldToWaiters();
     // A kicked vCPU may have left while the machine was unlocked.
     if (AnyKicked() || !AllInRun() || ReachedStop()) return;
+    if (RingAlarm()) continue;
     PollIrqFds();
     Vcpu* next = PickNext();
     if (next == nullptr) {
@@ -118,6 +119,9 @@ bool Machine::ExecuteSlice(Vcpu& vcpu) {
   const uint64_t before = clock_.instructions();
   uint64_t budget = slice_left_;
   if (options_.stop_at) budget = std::min(budget, *options_.stop_at - before);
+  // In virtual time an instruction is a nanosecond.
+  const std::optional<uint64_t> alarm = AlarmTime();
+  if (alarm && !clock_.is_real()) budget = std::min(budget, *alarm - clock_.Now());
   const absl::StatusOr<SliceEnd> end = vcpu.cpu->RunSlice(budget);
   const uint64_t executed = clock_.instructions() - before;
   slice_left_ -= std::min(slice_left_, executed);
@@ -151,9 +155,25 @@ void Machine::Settle() {
   }
 }
 
-// Every CPU waits: time passes until the next timer, or until something comes from outside.
+std::optional<uint64_t> Machine::AlarmTime() const {
+  if (!alarm_fd_.counter()) return std::nullopt;
+  const uint64_t when = clock_.WhenCounterReaches(*alarm_fd_.counter());
+  if (when == kNever) return std::nullopt;
+  return when;
+}
+
+bool Machine::RingAlarm() {
+  const std::optional<uint64_t> when = AlarmTime();
+  if (!when || *when > clock_.Now()) return false;
+  alarm_fd_.Ring();
+  Settle();
+  return true;
+}
+
+// Every CPU waits: time passes until the next timer or alarm, or until something comes from
+// outside.
 void Machine::Idle() {
-  std::optional<uint64_t> deadline;
+  std::optional<uint64_t> deadline = AlarmTime();
   for (const auto& vcpu : vcpus_) {
     if (vcpu->cpu->power() == Cpu::Power::kOff) continue;
     const std::optional<uint64_t> next = vcpu->cpu->NextDeadline();

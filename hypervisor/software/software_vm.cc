@@ -70,6 +70,7 @@ int CheckSoftwareExtension(kvm::Capability capability) {
     case kvm::kCapCounterOffset:
       return 1;
     case kvm::kCapArmPmuV3:
+    case kvm::kCapPreFaultMemory:
       return 0;
   }
   return 0;
@@ -164,6 +165,11 @@ absl::Status SoftwareVm::SetCounterOffset(uint64_t offset) {
 void SoftwareVm::SetSettleCallback(std::function<void()> settle) {
   Machine::Lock lock(machine_.get());
   machine_->SetSettle(std::move(settle));
+}
+
+absl::Status SoftwareVm::SetCounterAlarm(const std::optional<CounterAlarm>& alarm) {
+  Machine::Lock lock(machine_.get());
+  return machine_->alarm_fd().Set(alarm);
 }
 
 }  // namespace firn::software

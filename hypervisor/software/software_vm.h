@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "hypervisor/software/machine.h"
@@ -30,6 +31,7 @@ class SoftwareVm : public Vm {
   uint64_t Counter() const override { return machine_->clock().Counter(); }
   uint64_t CounterFrequency() const override { return kCounterFrequency; }
   void SetSettleCallback(std::function<void()> settle) override;
+  absl::Status SetCounterAlarm(const std::optional<CounterAlarm>& alarm) override;
 
  private:
   const std::unique_ptr<Machine> machine_;

@@ -66,6 +66,21 @@ class OtherDevicesTest(GuestTest):
         self.assertAlmostEqual(int(uptime), 3600, delta=2)
 
 
+    def check_alarm(self, *arguments):
+        outcome = self.boot("alarm", *arguments)
+        event, seconds = outcome.lines("FIRN-ALARM")[0].split()[::2]
+        self.assertEqual(int(event, 16), 0x1a0, "one interrupt: RTC_IRQF | RTC_AF")
+        self.assertEqual(self.interrupts(outcome)["rtc-pl031"], ("GICv5-SPI", [1]))
+        self.assertEqual(outcome.stats["devices"]["rtc"]["interrupts"], 1)
+        return int(seconds)
+
+    def test_alarm(self):
+        self.assertEqual(self.check_alarm(), 3)
+
+    def test_alarm_in_real_time(self):
+        self.assertGreaterEqual(self.check_alarm("--clock=real"), 3)
+
+
 class ConsoleTest(GuestTest):
     def test_input_from_a_pipe(self):
         with self.firn_running(*self.guest_arguments("input", "--clock=real")) as firn:
@@ -78,6 +93,18 @@ class ConsoleTest(GuestTest):
             firn.stdin.flush()
             self.read_until(firn, "FIRN-TEST input: ok")
             self.assertEqual(firn.wait(), 0)
+
+    def test_input_that_comes_before_the_guest_listens(self):
+        outcome = self.boot("input", stdin=b"early bird\nend\n")
+        self.assertEqual(outcome.lines("FIRN-INPUT got"), ["[early bird]", "[end]"])
+
+    def test_commands_for_a_shell_from_a_pipe(self):
+        arguments = self.guest_arguments("none")
+        index = arguments.index("--cmdline") + 1
+        arguments[index] = "console=ttyS0 panic=-1"
+        outcome = self.firn(*arguments, stdin=b"echo $((6 * 7)) is the answer\nexit\n")
+        self.assertEqual(outcome.status, guest.STATUS_POWER_OFF, str(outcome))
+        self.assertIn("\n42 is the answer\n", outcome.console)
 
     def test_input_that_ends_at_once(self):
         outcome = self.boot("hello")

@@ -31,6 +31,14 @@ class PowerTest(GuestTest):
         self.assertRegex(outcome.console, "Kernel panic - not syncing: sysrq triggered crash")
         self.assertRegex(outcome.stderr, "panic")
 
+    def test_panic_through_pvpanic(self):
+        outcome = self.run_guest("pvpanic")
+        self.assertEqual(outcome.status, guest.STATUS_PANIC, str(outcome))
+        self.assertEqual(outcome.lines("FIRN-PVPANIC"), ["knows 0x03", "goes on"])
+        self.assertRegex(outcome.stderr, "pvpanic: the guest reports a panic")
+        pvpanic = outcome.stats["devices"]["pvpanic"]
+        self.assertEqual((pvpanic["requests"], pvpanic["errors"]), (3, 0))
+
     def test_panic_without_restart(self):
         arguments = self.guest_arguments("panic")
         index = arguments.index("--cmdline") + 1
@@ -97,6 +105,9 @@ class DeterminismTest(GuestTest):
 
     def test_four_cpus(self):
         self.check(4, "interrupts")
+
+    def test_one_cpu_and_an_alarm(self):
+        self.check(1, "alarm")
 
     def test_two_cpus_and_a_disk(self):
         self.check(2, "demo")

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// A tiny kernel in the shape of an arm64 Linux Image (Documentation/arch/arm64/booting.rst). A test
+// patches the branch at its start, so that it begins at one of the labels. MMU and interrupts stay
+// off; addresses are those of arch-aarch64/memory_layout.h.
+
+.equ SERIAL, 0x10000000
+.equ PVPANIC, 0x10002000
+.equ PSCI_SYSTEM_OFF, 0x84000008
+.equ PSCI_SYSTEM_RESET, 0x84000009
+
+.global _head
+_head:
+    b power_off
+    .long 0
+    .quad 0                     // text_offset
+    .quad _end - _head          // image_size
+    .quad 0x0a                  // flags: little-endian, 4 KiB pages, anywhere
+    .quad 0, 0, 0
+    .ascii "ARM\x64"
+    .long 0
+
+.macro say text
+    adr x10, \text
+    bl print
+.endm
+
+// Prints the text at x10, which ends with a zero byte.
+print:
+    ldr x11, =SERIAL
+1:  ldrb w12, [x10], #1
+    cbz w12, 2f
+    strb w12, [x11]
+    b 1b
+2:  ret
+
+.global power_off
+power_off:
+    ldr w0, =PSCI_SYSTEM_OFF
+    hvc #0
+    b .
+
+.global reboot
+reboot:
+    say hello
+    ldr w0, =PSCI_SYSTEM_RESET
+    hvc #0
+    b .
+
+// Spins after its panic, like Linux without panic=.
+.global panic
+panic:
+    say panic_text
+    say halted_text
+    b .
+
+.global panic_and_reboot
+panic_and_reboot:
+    say panic_text
+    b reboot
+
+.global report_panic
+report_panic:
+    ldr x1, =PVPANIC
+    mov w0, #1
+    strb w0, [x1]
+    b .
+
+.global spin
+spin:
+    say hello
+    b .
+
+// A pair of registers to a device: the syndrome does not describe that.
+.global undescribed
+undescribed:
+    ldr x1, =SERIAL
+    stp x0, x0, [x1]
+    b .
+
+// Asserts RTS and echoes its input until a 'q'.
+.global echo
+echo:
+    ldr x1, =SERIAL
+    mov w0, #2
+    strb w0, [x1, #4]
+1:  ldrb w0, [x1, #5]
+    tbz w0, #0, 1b
+    ldrb w0, [x1]
+    strb w0, [x1]
+    cmp w0, #'q'
+    b.ne 1b
+    b power_off
+
+// Two loads and a store where no device is.
+.global stray
+stray:
+    ldr x1, =0x1fff0000
+    ldr w0, [x1]
+    ldrb w0, [x1, #1]
+    str x0, [x1, #8]
+    b power_off
+
+hello:
+    .asciz "hello\n"
+panic_text:
+    .asciz "Kernel panic - not syncing: a test\n"
+halted_text:
+    .asciz "---[ end Kernel panic - not syncing: a test ]---\n"
+.balign 8
+.ltorg
+_end:
