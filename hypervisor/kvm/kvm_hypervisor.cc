@@ -50,6 +50,11 @@ absl::Status OpenError(int error_number) {
   }
 }
 
+// A call that fails says nothing about the capability.
+absl::StatusOr<int> Check(const KvmFd& kvm, Capability capability, std::string_view name) {
+  return kvm.Ioctl(kCheckExtension, capability, name);
+}
+
 absl::Status CheckHost(const KvmFd& kvm) {
   const absl::StatusOr<int> version = kvm.Ioctl(kGetApiVersion, 0);
   if (!version.ok()) return Annotate(version.status(), kPath);
@@ -57,14 +62,18 @@ absl::Status CheckHost(const KvmFd& kvm) {
     return absl::FailedPreconditionError(absl::StrCat(
         kPath, " has API version ", *version, ", firn needs ", kApiVersion, ": update the kernel"));
   }
-  if (kvm.calls().Ioctl(kvm.fd(), kCheckExtension, kCapArmVmIpaSize) <= 0) {
+  const absl::StatusOr<int> ipa_size = Check(kvm, kCapArmVmIpaSize, "KVM_CAP_ARM_VM_IPA_SIZE");
+  if (!ipa_size.ok()) return ipa_size.status();
+  if (*ipa_size == 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         kPath,
         " has no KVM_CAP_ARM_VM_IPA_SIZE: it is not an arm64 machine's (it runs guests of "
         "its own kind only), or its kernel is older than Linux 4.20"));
   }
   for (const NeededCapability& needed : kNeeded) {
-    if (kvm.calls().Ioctl(kvm.fd(), kCheckExtension, needed.capability) > 0) continue;
+    const absl::StatusOr<int> value = Check(kvm, needed.capability, needed.name);
+    if (!value.ok()) return value.status();
+    if (*value > 0) continue;
     return absl::FailedPreconditionError(
         absl::StrCat(kPath, " lacks ", needed.name, " (", static_cast<uint32_t>(needed.capability),
                      "), which firn needs: take Linux 6.1 or later, configured with it"));

@@ -16,6 +16,12 @@ std::string ResultText(int result) {
   return result < 0 ? absl::StrCat(result, " ", ErrnoName(-result)) : absl::StrCat(result);
 }
 
+std::vector<uint8_t> ArgumentBytes(uint32_t request, uintptr_t argument) {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(argument);
+  return _IOC_DIR(request) == _IOC_NONE ? std::vector<uint8_t>()
+                                        : std::vector<uint8_t>(bytes, bytes + _IOC_SIZE(request));
+}
+
 }  // namespace
 
 std::vector<RecordedCall> RecordingCalls::calls() const {
@@ -41,6 +47,7 @@ int RecordingCalls::Ioctl(int fd, uint32_t request, uintptr_t argument) {
   const std::string name = NameOf(fd);
   std::string line = absl::StrFormat("%s 0x%04x %s%s", name, request, RequestName(request),
                                      InputText(name, request, argument));
+  std::vector<uint8_t> bytes = ArgumentBytes(request, argument);
   const int result = calls_.Ioctl(fd, request, argument);
   std::string made;
   if (result >= 0 && request == kCreateVm) {
@@ -58,7 +65,7 @@ int RecordingCalls::Ioctl(int fd, uint32_t request, uintptr_t argument) {
     if (!output.empty()) absl::StrAppend(&line, " ->", output);
   }
   absl::StrAppend(&line, " = ", made.empty() ? ResultText(result) : made);
-  Add({.fd = name, .request = request, .line = std::move(line)});
+  Add({.fd = name, .request = request, .bytes = std::move(bytes), .line = std::move(line)});
   return result;
 }
 

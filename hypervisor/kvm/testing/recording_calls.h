@@ -19,7 +19,9 @@ namespace firn::kvm::testing {
 struct RecordedCall {
   std::string fd;        // "kvm", "vm", "vcpu0", "device16"; empty for open and close
   uint32_t request = 0;  // of an ioctl
-  std::string line;      // all of it
+  // The struct that the ioctl was given, as its number says how long, before the call.
+  std::vector<uint8_t> bytes = {};
+  std::string line;  // all of it
 };
 
 // A line reads `vm 0xc00caee0 KVM_CREATE_DEVICE type=16 flags=0x1 = 0`. What a call hands in is

@@ -39,11 +39,14 @@ void SetMmioValue(MmioExit& exit, uint64_t value) {
 Guest::Guest(std::string_view program, const GuestOptions& options)
     : program_(GuestProgram::Load(
           absl::StrCat("hypervisor/software/testing/guests/", program, ".elf"))) {
-  absl::StatusOr<std::unique_ptr<Hypervisor>> hypervisor =
-      CreateSoftwareHypervisor(options.software);
-  CHECK_OK(hypervisor);
-  hypervisor_ = *std::move(hypervisor);
-  vm_ = *hypervisor_->CreateVm(40);
+  Hypervisor* hypervisor = options.hypervisor;
+  if (hypervisor == nullptr) {
+    absl::StatusOr<std::unique_ptr<Hypervisor>> own = CreateSoftwareHypervisor(options.software);
+    CHECK_OK(own);
+    own_hypervisor_ = *std::move(own);
+    hypervisor = own_hypervisor_.get();
+  }
+  vm_ = *hypervisor->CreateVm(40);
   memory_ = *GuestMemory::Create({*GuestRange::Create(kMemory, options.memory_size)});
   CHECK_OK(memory_->Write(program_.base, program_.image));
   CHECK_OK(MapGuestMemory(*vm_, *memory_, options.memory_flags));

@@ -30,6 +30,9 @@ struct GuestOptions {
   bool has_gic = true;
   uint64_t memory_size = 4 << 20;
   uint32_t memory_flags = 0;  // of the slot
+  // What the guest runs on, where it is not a software hypervisor with `software`: it has a VGICv5
+  // and outlives the guest.
+  Hypervisor* hypervisor = nullptr;
   SoftwareOptions software = {};
 };
 
@@ -89,7 +92,7 @@ class Guest {
   void Finish(unsigned vcpu, absl::StatusOr<Exit> exit);
 
   const GuestProgram program_;
-  std::unique_ptr<Hypervisor> hypervisor_;
+  std::unique_ptr<Hypervisor> own_hypervisor_;
   std::unique_ptr<GuestMemory> memory_;
   std::unique_ptr<Vm> vm_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;

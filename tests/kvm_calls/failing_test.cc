@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// Every system call of a boot fails in turn, with every errno: a clear error that names the call
+// and the errno, nothing left open, and no hang; where the call is a probe, the boot goes on.
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "hypervisor/errno_status.h"
+#include "hypervisor/kvm/ioctls.h"
+#include "hypervisor/kvm/testing/failing_calls.h"
+#include "hypervisor/kvm/testing/recording_calls.h"
+#include "tests/kvm_calls/boot_sequence.h"
+#include "tests/kvm_calls/kvm_stack.h"
+
+namespace firn::kvm::testing {
+namespace {
+
+using software::gicv5::Dialect;
+using ::testing::HasSubstr;
+
+constexpr int kErrors[] = {EINVAL, ENOMEM,    EMFILE,  ENFILE, EBUSY,  EPERM,  EACCES,
+                           EIO,    ENOSPC,    EEXIST,  ENXIO,  ENODEV, EFAULT, ENOENT,
+                           E2BIG,  ETIMEDOUT, ENOEXEC, ENOTTY, ENOSYS};
+
+struct Scenario {
+  const char* name;
+  FakeHost host;
+  Dialect dialect;
+  BootPlan plan;
+};
+
+void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.name; }
+
+size_t OpenFds() {
+  const std::filesystem::directory_iterator fds("/proc/self/fd");
+  return static_cast<size_t>(std::distance(fds, std::filesystem::directory_iterator()));
+}
+
+class FailingTest : public ::testing::TestWithParam<Scenario> {
+ protected:
+  void SetUp() override {
+    // What a first boot leaves for ever (static tables of a library) is no leak.
+    calls_ = BootWith({}).calls;
+    fds_ = OpenFds();
+  }
+
+  struct Outcome {
+    absl::Status status;
+    std::vector<std::string> calls;  // those that can fail
+    uint64_t failures = 0;
+  };
+
+  // Boots with a failure; sees that nothing is left, whatever came of it.
+  Outcome BootWith(std::optional<Failure> failure) {
+    const Scenario& scenario = GetParam();
+    KvmStack stack(scenario.host, {.dialect = scenario.dialect});
+    FailingCalls failing(stack.kernel(), failure);
+    RecordingCalls recording(failing);
+    Outcome outcome;
+    {
+      BootedGuest guest;
+      outcome.status = Boot(recording, scenario.plan, guest);
+      if (outcome.status.ok() && scenario.plan.vcpus == 1) outcome.status = FirstRun(guest);
+    }
+    stack.ExpectNothingLeaked();
+    for (const RecordedCall& call : recording.calls()) {
+      if (!call.line.starts_with("close") && !call.line.starts_with("munmap")) {
+        outcome.calls.push_back(call.line);
+      }
+    }
+    outcome.failures = failing.failures();
+    return outcome;
+  }
+
+  // "KVM_CREATE_VM" for "kvm 0xae01 KVM_CREATE_VM 40 = vm".
+  static std::string NameOf(std::string_view line) {
+    if (line.starts_with("open") || line.starts_with("mmap")) return std::string(line.substr(0, 4));
+    const size_t begin = line.find("KVM_");
+    return std::string(line.substr(begin, line.find(' ', begin) - begin));
+  }
+
+  std::vector<std::string> calls_;  // of a boot without failures, with what they said
+  size_t fds_ = 0;
+};
+
+bool IsRun(std::string_view call) { return absl::StrContains(call, "KVM_RUN"); }
+bool IsIoctl(std::string_view call) { return absl::StrContains(call, " KVM_"); }
+
+// What a boot makes of a call that fails with `error`.
+enum class Answer {
+  kNamesIt,       // an error with the call's name and the errno's
+  kGoesOn,        // the call only asked what the host can do
+  kSaysWhatLacks  // an errno that says what the host is: the error says that, in words
+};
+
+Answer AnswerTo(std::string_view call, int error) {
+  // The interrupt state tables are for snapshots; a guest runs without them.
+  if (absl::StrContains(call, "DEVICE_ATTR group=11")) return Answer::kGoesOn;
+  // "No such register before the address is set" is what some kernels say.
+  if (absl::StrContains(call, "HAS_DEVICE_ATTR group=10")) {
+    return error == ENXIO ? Answer::kGoesOn : Answer::kNamesIt;
+  }
+  if (absl::StrContains(call, "HAS_DEVICE_ATTR group=0 ")) {
+    return error == ENXIO ? Answer::kSaysWhatLacks : Answer::kNamesIt;
+  }
+  if (absl::StrContains(call, "KVM_CREATE_DEVICE type=16 fd=0 flags=0x1")) {
+    return error == ENODEV ? Answer::kSaysWhatLacks : Answer::kNamesIt;
+  }
+  return Answer::kNamesIt;
+}
+
+TEST_P(FailingTest, EveryCallWithEveryErrno) {
+  ASSERT_GT(calls_.size(), 30u);
+  for (size_t n = 0; n < calls_.size(); ++n) {
+    for (const int error : kErrors) {
+      SCOPED_TRACE(
+          absl::StrCat("call ", n, ": ", calls_[n], ", made to fail with ", ErrnoName(error)));
+      const Outcome outcome = BootWith(Failure{.at = n, .error = error});
+      EXPECT_EQ(outcome.failures, 1u);
+      EXPECT_EQ(OpenFds(), fds_);
+      switch (AnswerTo(calls_[n], error)) {
+        case Answer::kGoesOn:
+          EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+          break;
+        case Answer::kSaysWhatLacks:
+          EXPECT_EQ(outcome.status.code(), absl::StatusCode::kFailedPrecondition);
+          EXPECT_THAT(outcome.status.message(), HasSubstr("GICv5"));
+          EXPECT_THAT(outcome.status.message(), HasSubstr("Linux 7.4"));
+          break;
+        case Answer::kNamesIt:
+          EXPECT_FALSE(outcome.status.ok());
+          EXPECT_THAT(outcome.status.message(), HasSubstr(NameOf(calls_[n])));
+          EXPECT_THAT(outcome.status.message(), HasSubstr(ErrnoName(error)));
+          EXPECT_EQ(GetErrno(outcome.status), error);
+          // Nothing was tried after it; limits may have been asked for, to name them.
+          for (size_t after = n + 1; after < outcome.calls.size(); ++after) {
+            EXPECT_THAT(outcome.calls[after], HasSubstr("KVM_CHECK_EXTENSION"));
+          }
+          break;
+      }
+    }
+  }
+}
+
+// A signal now and then, a kernel that is busy for a moment: the boot is none the wiser.
+TEST_P(FailingTest, AFewInterruptionsAreSurvived) {
+  for (const int error : {EINTR, EAGAIN}) {
+    for (const uint64_t times : {1u, 3u}) {
+      for (size_t n = 0; n < calls_.size(); ++n) {
+        if (!IsIoctl(calls_[n])) continue;  // open and mmap are not interrupted
+        // The last KVM_RUN only completes an access: it is made once, and EINTR is success.
+        if (n + 1 == calls_.size() && IsRun(calls_[n])) continue;
+        SCOPED_TRACE(absl::StrCat(times, " times ", ErrnoName(error), ": ", calls_[n]));
+        const Outcome outcome = BootWith(Failure{.at = n, .error = error, .times = times});
+        EXPECT_EQ(outcome.failures, times);
+        EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+      }
+    }
+  }
+}
+
+TEST_P(FailingTest, AStormEndsInAnError) {
+  for (const int error : {EINTR, EAGAIN}) {
+    for (size_t n = 0; n < calls_.size(); ++n) {
+      SCOPED_TRACE(absl::StrCat("for ever ", ErrnoName(error), ": ", calls_[n]));
+      if (n + 1 == calls_.size() && IsRun(calls_[n]) && error == EINTR) continue;
+      const Outcome outcome =
+          BootWith(Failure{.at = n, .error = error, .times = Failure::kForEver});
+      EXPECT_GE(outcome.failures, 1u);
+      EXPECT_EQ(OpenFds(), fds_);
+      if (AnswerTo(calls_[n], error) == Answer::kGoesOn) {
+        EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+        continue;
+      }
+      EXPECT_FALSE(outcome.status.ok());
+      EXPECT_THAT(outcome.status.message(), HasSubstr(NameOf(calls_[n])));
+      EXPECT_THAT(outcome.status.message(), HasSubstr(ErrnoName(error)));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Boots, FailingTest,
+    ::testing::Values(
+        Scenario{"gicv5_merged", Gicv5Host(), Dialect::kMerged, {.vcpus = 1}},
+        Scenario{"gicv5_merged_two_vcpus", Gicv5Host(), Dialect::kMerged, {.vcpus = 2}},
+        Scenario{"gicv5_series_v2", Gicv5Host(), Dialect::kSeriesV2, {.vcpus = 1}},
+        Scenario{"gicv3", Gicv3Host(), Dialect::kMerged, {.gic = BootPlan::Gic::kV3, .vcpus = 1}}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace firn::kvm::testing
