@@ -133,7 +133,11 @@ class WorkTest(GuestTest):
         self.assertEqual(outcome.lines("FIRN-STEP"), ["1004 steps"])
 
     def test_addresses_without_device(self):
-        self.boot("stray")
+        outcome = self.boot("stray")
+        mmio = outcome.stats["mmio"]
+        self.assertEqual((mmio["unmapped_reads"], mmio["unmapped_writes"]), (12, 12), mmio)
+        pvpanic = outcome.stats["devices"]["pvpanic"]
+        self.assertEqual((pvpanic["requests"], pvpanic["errors"]), (16, 16), pvpanic)
 
 
 class OtherKernels(GuestTest):
