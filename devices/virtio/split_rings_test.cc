@@ -74,11 +74,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadSettings{"AvailBehind", [](QueueSettings& s) { s.avail_ring = kEnd; }, "available ring"},
         BadSettings{"AvailStraddles", [](QueueSettings& s) { s.avail_ring = kEnd - 36; },
                     "available ring"},
+        BadSettings{"AvailInMmio", [](QueueSettings& s) { s.avail_ring = 0x0a00'0000; },
+                    "available ring"},
         BadSettings{"AvailWraps", [](QueueSettings& s) { s.avail_ring = ~1ull; }, "available ring"},
         BadSettings{"UsedAtZero", [](QueueSettings& s) { s.used_ring = 0; }, "used ring"},
         BadSettings{"UsedBehind", [](QueueSettings& s) { s.used_ring = kEnd; }, "used ring"},
         BadSettings{"UsedStraddles", [](QueueSettings& s) { s.used_ring = kEnd - 132; },
                     "used ring"},
+        BadSettings{"UsedInMmio", [](QueueSettings& s) { s.used_ring = 0x0a00'0000; }, "used ring"},
         BadSettings{"UsedWraps", [](QueueSettings& s) { s.used_ring = ~3ull; }, "used ring"}),
     [](const auto& info) { return info.param.name; });
 
@@ -94,6 +97,33 @@ INSTANTIATE_TEST_SUITE_P(
                                   [](QueueSettings& s) { s.used_ring = s.avail_ring + 36; },
                                   "the used ring overlaps the available ring"}),
     [](const auto& info) { return info.param.name; });
+
+// Between two regions, and from one of them into what lies between.
+TEST(SplitRingsTest, APartInAHoleOfMemoryIsRefused) {
+  constexpr uint64_t kFirst = 0x4000'0000, kSecond = 0x8000'0000, kSize = 1 << 20;
+  auto memory = GuestMemory::Create({*GuestRange::Create(GuestAddress(kFirst), kSize),
+                                     *GuestRange::Create(GuestAddress(kSecond), kSize)});
+  ASSERT_TRUE(memory.ok()) << memory.status();
+  const QueueSettings good = {.size = 16,
+                              .descriptor_table = kFirst,
+                              .avail_ring = kSecond,
+                              .used_ring = kSecond + 0x1000};
+  ASSERT_TRUE(SplitRings::Create(**memory, good, 16).ok());
+  for (const uint64_t hole : {kFirst + kSize, kFirst + kSize - 16, kSecond - 16, kSecond - 0x1000}) {
+    QueueSettings settings = good;
+    settings.descriptor_table = hole;
+    EXPECT_THAT(SplitRings::Create(**memory, settings, 16).status().message(),
+                HasSubstr("descriptor table"));
+    settings = good;
+    settings.avail_ring = hole;
+    EXPECT_THAT(SplitRings::Create(**memory, settings, 16).status().message(),
+                HasSubstr("available ring"));
+    settings = good;
+    settings.used_ring = hole;
+    EXPECT_THAT(SplitRings::Create(**memory, settings, 16).status().message(),
+                HasSubstr("used ring"));
+  }
+}
 
 TEST(SplitRingsTest, PartsMayTouchEachOtherAndTheEndOfMemory) {
   auto memory = testing::MakeMemory();

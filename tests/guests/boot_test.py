@@ -124,8 +124,20 @@ class WorkTest(GuestTest):
     def test_fresh_programs(self):
         self.boot("processes", "--cpus", "2", words=["firn.seed=5"])
 
+    def test_gic_instructions_belong_to_the_kernel(self):
+        outcome = self.boot("gic-at-el0")
+        self.assertEqual(outcome.lines("FIRN-EL0"), ["21 tried, 0 failures"])
+
+    def test_debugger_steps_through_a_program(self):
+        outcome = self.boot("single-step", "--cpus", "2")
+        self.assertEqual(outcome.lines("FIRN-STEP"), ["1004 steps"])
+
     def test_addresses_without_device(self):
-        self.boot("stray")
+        outcome = self.boot("stray")
+        mmio = outcome.stats["mmio"]
+        self.assertEqual((mmio["unmapped_reads"], mmio["unmapped_writes"]), (12, 12), mmio)
+        pvpanic = outcome.stats["devices"]["pvpanic"]
+        self.assertEqual((pvpanic["requests"], pvpanic["errors"]), (16, 16), pvpanic)
 
 
 class OtherKernels(GuestTest):

@@ -20,6 +20,31 @@ class PowerTest(GuestTest):
         self.assertEqual(outcome.console.count("Booting Linux on physical CPU"), 2)
         self.assertEqual(len(re.findall("smp: Brought up 1 node, 2 CPUs", outcome.console)), 2)
 
+    def check_many_reboots(self, *arguments):
+        """Machines that come and go leave nothing behind in firn."""
+        boots = 5
+        files, resident = [], []
+        with self.firn_running(*self.guest_arguments("hello", *arguments,
+                                                     words=["firn.then=reboot"])) as firn:
+            for _ in range(boots):
+                self.read_until(firn, "FIRN-TEST hello: ok")
+                files.append(len(os.listdir(f"/proc/{firn.pid}/fd")))
+                with open(f"/proc/{firn.pid}/status", encoding="ascii") as status:
+                    resident += [int(line.split()[1]) >> 10 for line in status
+                                 if line.startswith("VmRSS:")]
+            firn.terminate()
+            _, stderr = firn.communicate(timeout=60)
+            self.assertEqual(firn.returncode, 128 + signal.SIGTERM, stderr)
+        self.assertEqual(files, files[:1] * boots)
+        # A machine that stayed would be a guest's memory more each time, some 100 MiB.
+        self.assertLess(resident[-1] - resident[0], 48, f"MiB after each boot: {resident}")
+
+    def test_many_reboots(self):
+        self.check_many_reboots("--cpus", "2")
+
+    def test_many_reboots_in_real_time(self):
+        self.check_many_reboots("--clock=real")
+
     def test_exit_on_reboot(self):
         outcome = self.run_guest("reboot-once", "--disk", self.blank_disk(), "--on-reboot=exit")
         self.assertEqual(outcome.lines("FIRN-REBOOT"), ["first"], str(outcome))

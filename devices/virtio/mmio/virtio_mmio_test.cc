@@ -124,6 +124,22 @@ TEST_F(VirtioMmioTest, NotifyOfABadQueueOrTooEarlyDoesNothing) {
   EXPECT_EQ(queue.used_index(), 1);
 }
 
+// A driver that changes its mind (section 4.2.2.2).
+TEST_F(VirtioMmioTest, AQueueThatIsUnreadyAgainAtDriverOkIsNotServed) {
+  ASSERT_TRUE(driver_.Negotiate(kFeatureVersion1));
+  DriverQueue queue(driver_.memory(), 16);
+  driver_.SetUpQueue(0, queue.settings());
+  driver_.Write(MmioRegister::kQueueReady, 0);
+  queue.Add({{kBufferBase, 8, true}});
+  driver_.SetDriverOk();
+  EXPECT_FALSE(NeedsReset());
+  driver_.Write(MmioRegister::kQueueNotify, 0);
+  driver_.Kick(0);
+  driver_.Write(MmioRegister::kQueueReady, 1);  // too late
+  driver_.Write(MmioRegister::kQueueNotify, 0);
+  EXPECT_EQ(queue.used_index(), 0);
+}
+
 // Status (sections 2.1 and 3.1.1).
 TEST_F(VirtioMmioTest, StatusBitsThatComeOutOfOrderAreRefused) {
   struct Case {
