@@ -16,7 +16,7 @@ class BootTest(GuestTest):
         disk = self.blank_disk()
         outcome = self.boot("interrupts", "--cpus", str(cpus), "--disk", disk)
         self.assertIn(f"smp: Brought up 1 node, {cpus} CPU", outcome.console)
-        rows = self.interrupts(outcome)
+        rows = guest.interrupt_rows(outcome)
         chip, counts = rows["arch_timer"]
         self.assertEqual(chip, "GICv5-PPI")
         self.assertEqual(len(counts), cpus)

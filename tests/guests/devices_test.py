@@ -70,7 +70,7 @@ class OtherDevicesTest(GuestTest):
         outcome = self.boot("alarm", *arguments)
         event, seconds = outcome.lines("FIRN-ALARM")[0].split()[::2]
         self.assertEqual(int(event, 16), 0x1a0, "one interrupt: RTC_IRQF | RTC_AF")
-        self.assertEqual(self.interrupts(outcome)["rtc-pl031"], ("GICv5-SPI", [1]))
+        self.assertEqual(guest.interrupt_rows(outcome)["rtc-pl031"], ("GICv5-SPI", [1]))
         self.assertEqual(outcome.stats["devices"]["rtc"]["interrupts"], 1)
         return int(seconds)
 

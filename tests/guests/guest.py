@@ -84,6 +84,22 @@ class Outcome:
         return f"status {self.status}\nstderr: {self.stderr}\nend of the console:\n{tail}"
 
 
+def interrupt_rows(outcome):
+    """/proc/interrupts as {name: (chip or "", [count of each CPU])}."""
+    rows = {}
+    for line in outcome.lines("FIRN-INTERRUPTS"):
+        match = re.match(r"(\w+): +((?:\d+ +)+)(.*)", line + " ")
+        if match is None:
+            continue
+        counts = [int(count) for count in match[2].split()]
+        rest = match[3].split()
+        if match[1].isdigit():
+            rows[" ".join(rest[3:])] = (rest[0], counts)
+        else:
+            rows[" ".join(rest) or match[1]] = (match[1], counts)
+    return rows
+
+
 class GuestTest(unittest.TestCase):
     """A test with a folder of its own, which is gone afterwards."""
 
@@ -183,20 +199,3 @@ class GuestTest(unittest.TestCase):
         return subprocess.run([shutil.which(program, path=path), *arguments], check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
-
-    # Judging.
-
-    def interrupts(self, outcome):
-        """/proc/interrupts as {name: (chip or "", [count of each CPU])}."""
-        rows = {}
-        for line in outcome.lines("FIRN-INTERRUPTS"):
-            match = re.match(r"(\w+): +((?:\d+ +)+)(.*)", line + " ")
-            if match is None:
-                continue
-            counts = [int(count) for count in match[2].split()]
-            rest = match[3].split()
-            if match[1].isdigit():
-                rows[" ".join(rest[3:])] = (rest[0], counts)
-            else:
-                rows[" ".join(rest) or match[1]] = (match[1], counts)
-        return rows
