@@ -37,6 +37,15 @@ absl::Status Gicv5Missing(Vm& vm) {
       "; the software hypervisor has a GICv5 on any machine"));
 }
 
+absl::StatusOr<ChosenController> MakeGicv5(Vm& vm, const InterruptControllerConfig& config) {
+  if (absl::IsFailedPrecondition(Gicv5::FindDeviceType(vm).status())) return Gicv5Missing(vm);
+  absl::StatusOr<ChosenController> made = Make<Gicv5>(vm, config);
+  if (absl::IsFailedPrecondition(made.status()) && Gicv3::IsAvailable(vm).value_or(false)) {
+    return Suggest(made.status(), "this host has a GICv3 too: use --gic=v3");
+  }
+  return made;
+}
+
 absl::StatusOr<ChosenController> ChooseAutomatically(Hypervisor& hypervisor, Vm& vm, int ipa_bits,
                                                      const InterruptControllerConfig& config) {
   const absl::StatusOr<uint32_t> v5 = Gicv5::FindDeviceType(vm);
@@ -74,8 +83,10 @@ absl::StatusOr<Gicv5Support> ProbeGicv5(Hypervisor& hypervisor, int ipa_bits) {
   // Before an address is set, only the merged interface knows the IRS's registers.
   const absl::StatusOr<std::unique_ptr<Vcpu>> vcpu = (*vm)->CreateVcpu(0);
   if (!vcpu.ok()) return Annotate(vcpu.status(), "probing the GICv5");
-  const bool is_merged = (*device)->HasAttr(kvm::kVgicGrpIrsRegs, 0).ok();
-  return is_merged ? Gicv5Support::kMerged : Gicv5Support::kSeries;
+  const absl::Status has_registers = (*device)->HasAttr(kvm::kVgicGrpIrsRegs, 0);
+  if (has_registers.ok()) return Gicv5Support::kMerged;
+  if (GetErrno(has_registers) == ENXIO) return Gicv5Support::kSeries;
+  return Annotate(has_registers, "probing the GICv5");
 }
 
 absl::StatusOr<ChosenController> CreateInterruptController(
@@ -85,8 +96,7 @@ absl::StatusOr<ChosenController> CreateInterruptController(
     case GicChoice::kAuto:
       return ChooseAutomatically(hypervisor, vm, ipa_bits, config);
     case GicChoice::kV5:
-      if (absl::IsFailedPrecondition(Gicv5::FindDeviceType(vm).status())) return Gicv5Missing(vm);
-      return Make<Gicv5>(vm, config);
+      return MakeGicv5(vm, config);
     case GicChoice::kV3:
       return Make<Gicv3>(vm, config);
   }

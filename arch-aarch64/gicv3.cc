@@ -71,10 +71,13 @@ absl::StatusOr<std::unique_ptr<Gicv3>> Gicv3::Create(Vm& vm,
 
 absl::Status Gicv3::PlaceRedistributors() {
   const GuestRange range = Gicv3Redistributors(vcpus_);
-  if (device_.HasAttr(kvm::kVgicGrpAddr, kvm::kVgicV3AddrTypeRedistRegion).ok()) {
+  const absl::Status has_regions =
+      device_.HasAttr(kvm::kVgicGrpAddr, kvm::kVgicV3AddrTypeRedistRegion);
+  if (has_regions.ok()) {
     return SetAttrU64(device_, kvm::kVgicGrpAddr, kvm::kVgicV3AddrTypeRedistRegion,
                       RedistributorRegion(range, vcpus_));
   }
+  if (GetErrno(has_regions) != ENXIO) return has_regions;
   // Kernels of before 4.18: one region, which has room for all vCPUs.
   return SetAttrU64(device_, kvm::kVgicGrpAddr, kvm::kVgicV3AddrTypeRedist, range.base().value);
 }

@@ -197,6 +197,7 @@ TEST_F(Gicv5Test, Numbers) {
   const std::unique_ptr<Gicv5> gic = Created();
   EXPECT_EQ(gic->name(), "GICv5");
   EXPECT_EQ(gic->SpiIrqLine(5), kvm::IrqLineNumber(kvm::kIrqTypeSpi, 5));
+  EXPECT_EQ(gic->PpiAttribute(23), 0x20000017u);
   ASSERT_EQ(gic->mmio().size(), 1);
   EXPECT_EQ(gic->mmio()[0].base(), GuestAddress(0x0800'0000));
   EXPECT_EQ(gic->mmio()[0].size(), 0x2'0000);

@@ -55,6 +55,9 @@ static_assert(kvm::kCapVcpuAttributes == KVM_CAP_VCPU_ATTRIBUTES);
 static_assert(kvm::kCapMaxVcpuId == KVM_CAP_MAX_VCPU_ID);
 static_assert(kvm::kCapImmediateExit == KVM_CAP_IMMEDIATE_EXIT);
 static_assert(kvm::kCapArmVmIpaSize == KVM_CAP_ARM_VM_IPA_SIZE);
+static_assert(kvm::kCapArmSve == KVM_CAP_ARM_SVE);
+static_assert(kvm::kCapArmPtrauthAddress == KVM_CAP_ARM_PTRAUTH_ADDRESS);
+static_assert(kvm::kCapArmPtrauthGeneric == KVM_CAP_ARM_PTRAUTH_GENERIC);
 static_assert(kvm::kCapArmIrqLineLayout2 == KVM_CAP_ARM_IRQ_LINE_LAYOUT_2);
 static_assert(kvm::kRegArm64 == KVM_REG_ARM64);
 static_assert(kvm::kRegSizeMask == KVM_REG_SIZE_MASK);
@@ -76,6 +79,15 @@ static_assert(kvm::kVgicGrpAddr == KVM_DEV_ARM_VGIC_GRP_ADDR);
 static_assert(kvm::kVgicGrpNrIrqs == KVM_DEV_ARM_VGIC_GRP_NR_IRQS);
 static_assert(kvm::kVgicGrpCtrl == KVM_DEV_ARM_VGIC_GRP_CTRL);
 static_assert(kvm::kVgicGrpCpuSysregs == KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS);
+static_assert(kvm::kVgicV3AddrTypeDist == KVM_VGIC_V3_ADDR_TYPE_DIST);
+static_assert(kvm::kVgicV3AddrTypeRedist == KVM_VGIC_V3_ADDR_TYPE_REDIST);
+static_assert(kvm::kVgicV3AddrTypeRedistRegion == KVM_VGIC_V3_ADDR_TYPE_REDIST_REGION);
+static_assert(kvm::kVgicItsAddrType == KVM_VGIC_ITS_ADDR_TYPE);
+static_assert(kvm::kArmVcpuPtrauthAddress == KVM_ARM_VCPU_PTRAUTH_ADDRESS);
+static_assert(kvm::kArmVcpuPtrauthGeneric == KVM_ARM_VCPU_PTRAUTH_GENERIC);
+static_assert(kvm::kVcpuPmuV3Irq == KVM_ARM_VCPU_PMU_V3_IRQ);
+static_assert(kvm::kVcpuPmuV3Init == KVM_ARM_VCPU_PMU_V3_INIT);
+static_assert(kvm::kSveVectorLengths == KVM_REG_ARM64_SVE_VLS);
 static_assert(kvm::kVgicCtrlInit == KVM_DEV_ARM_VGIC_CTRL_INIT);
 static_assert(kvm::kVcpuPmuV3Ctrl == KVM_ARM_VCPU_PMU_V3_CTRL);
 static_assert(kvm::kVcpuTimerCtrl == KVM_ARM_VCPU_TIMER_CTRL);
@@ -109,6 +121,7 @@ TEST(RegisterIdTest, KnowsSizes) {
   EXPECT_EQ(kvm::RegisterSize(kvm::kCoreFpsr), 4u);
   EXPECT_EQ(kvm::RegisterSize(kvm::kCorePc), 8u);
   EXPECT_EQ(kvm::RegisterSize(kvm::CoreV(0)), 16u);
+  EXPECT_EQ(kvm::RegisterSize(kvm::kSveVectorLengths), 64u);
 }
 
 TEST(RegisterIdTest, SpreadsVcpuIdsOverAffinityFields) {

@@ -12,14 +12,6 @@
 #include "hypervisor/kvm_abi.h"
 
 namespace firn {
-namespace {
-
-bool HasDevice(Vm& vm, kvm::DeviceType type) {
-  return vm.CreateDevice(type, /*test_only=*/true).ok();
-}
-
-}  // namespace
-
 KvmHost KvmHost::ThisMachine() {
   utsname names = {};
   uname(&names);
@@ -45,26 +37,35 @@ KvmProbe ProbeKvm(const KvmHost& host) {
   }
   probe.ipa_bits = (*kvm)->CheckExtension(kvm::kCapArmVmIpaSize);
   probe.max_vcpus = (*kvm)->CheckExtension(kvm::kCapMaxVcpus);
-  const absl::StatusOr<std::unique_ptr<Vm>> vm =
-      (*kvm)->CreateVm(std::min(probe.ipa_bits, kDefaultIpaBits));
+  const int ipa_bits = std::min(probe.ipa_bits, kDefaultIpaBits);
+  const absl::StatusOr<std::unique_ptr<Vm>> vm = (*kvm)->CreateVm(ipa_bits);
   if (!vm.ok()) {
     probe.create_vm = vm.status();
     return probe;
   }
-  probe.has_vgic_v5 =
-      HasDevice(**vm, kvm::kDevTypeArmVgicV5) || HasDevice(**vm, kvm::kDevTypeArmVgicV5Early);
-  probe.has_vgic_v3 = HasDevice(**vm, kvm::kDevTypeArmVgicV3);
+  probe.has_vgic_v3 = (*vm)->CreateDevice(kvm::kDevTypeArmVgicV3, /*test_only=*/true).ok();
+  probe.gicv5 = ProbeGicv5(**kvm, ipa_bits);
   return probe;
+}
+
+bool KvmProbe::is_usable() const {
+  if (!access.ok() || !create_vm.ok()) return false;
+  return has_vgic_v3 ||
+         (gicv5.ok() && (*gicv5 == Gicv5Support::kSeries || *gicv5 == Gicv5Support::kMerged));
 }
 
 std::string KvmProbe::Obstacle() const {
   if (!access.ok()) return std::string(access.message());
   if (!create_vm.ok()) return std::string(create_vm.message());
-  if (!has_vgic_v5 && !has_vgic_v3) {
-    return "KVM has neither VGICv5 nor VGICv3: this machine's interrupt controller cannot be "
-           "virtualized, or its kernel is too old";
+  if (is_usable()) return "";
+  if (!gicv5.ok()) return std::string(gicv5.status().message());
+  if (*gicv5 == Gicv5Support::kPpiOnly) {
+    return "KVM's GICv5 for guests has PPIs alone (Linux 7.1 to 7.3), and Linux as a guest needs "
+           "SPIs "
+           "and LPIs: take Linux 7.4 or later";
   }
-  return "";
+  return "KVM has neither VGICv5 nor VGICv3: this machine's interrupt controller cannot be "
+         "virtualized, or its kernel is too old";
 }
 
 }  // namespace firn

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "arch-aarch64/controller_choice.h"
 #include "hypervisor/hypervisor.h"
 #include "hypervisor/kvm/kvm_calls.h"
 
@@ -32,16 +33,16 @@ struct KvmProbe {
   int ipa_bits = 0;
   int max_vcpus = 0;
   // With create_vm:
-  bool has_vgic_v5 = false;
+  absl::StatusOr<Gicv5Support> gicv5 = Gicv5Support::kNone;
   bool has_vgic_v3 = false;
 
-  // Whether an arm64 guest can run: GICv5 or GICv3 is there.
-  bool is_usable() const { return access.ok() && create_vm.ok() && (has_vgic_v5 || has_vgic_v3); }
+  // Whether Linux can run as a guest: a GICv5 with SPIs and LPIs, or a GICv3 is there.
+  bool is_usable() const;
   // Where it is not usable: why, and what would have to change. One line.
   std::string Obstacle() const;
 };
 
-// Makes a VM without memory and takes it away again.
+// Makes VMs without memory and takes them away again.
 KvmProbe ProbeKvm(const KvmHost& host);
 
 }  // namespace firn

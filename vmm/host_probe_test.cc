@@ -29,8 +29,9 @@ using ::testing::IsEmpty;
 // A machine with a fake kernel; sees at its end that nothing was left open.
 class Host {
  public:
-  explicit Host(FakeHost host, std::string machine = "aarch64")
-      : work_(*software::CreateSoftwareHypervisor()),
+  explicit Host(FakeHost host, std::string machine = "aarch64",
+                software::gicv5::Dialect dialect = software::gicv5::Dialect::kMerged)
+      : work_(*software::CreateSoftwareHypervisor({.dialect = dialect})),
         kernel_(std::move(host), *work_),
         machine_(std::move(machine)) {}
   ~Host() {
@@ -57,7 +58,7 @@ TEST(HostProbeTest, Gicv5Host) {
   Host host(Gicv5Host());
   const KvmProbe probe = host.Probe();
   EXPECT_TRUE(probe.is_usable());
-  EXPECT_TRUE(probe.has_vgic_v5);
+  EXPECT_EQ(*probe.gicv5, Gicv5Support::kMerged);
   EXPECT_FALSE(probe.has_vgic_v3);
   EXPECT_GE(probe.ipa_bits, 32);
   EXPECT_GE(probe.max_vcpus, 1);
@@ -67,14 +68,32 @@ TEST(HostProbeTest, Gicv5Host) {
 TEST(HostProbeTest, EarlyDeviceNumberCounts) {
   FakeHost early = Gicv5Host();
   early.vgic_v5 = kvm::kDevTypeArmVgicV5Early;
-  EXPECT_TRUE(Host(early).Probe().has_vgic_v5);
+  EXPECT_EQ(*Host(early).Probe().gicv5, Gicv5Support::kMerged);
 }
 
 TEST(HostProbeTest, Gicv3Host) {
   const KvmProbe probe = Host(Gicv3Host()).Probe();
   EXPECT_TRUE(probe.is_usable());
-  EXPECT_FALSE(probe.has_vgic_v5);
+  EXPECT_EQ(*probe.gicv5, Gicv5Support::kNone);
   EXPECT_TRUE(probe.has_vgic_v3);
+}
+
+TEST(HostProbeTest, TheDialectOfGicv5IsTold) {
+  using software::gicv5::Dialect;
+  const std::pair<Dialect, Gicv5Support> dialects[] = {
+      {Dialect::kPpiOnly, Gicv5Support::kPpiOnly},
+      {Dialect::kSeriesV1, Gicv5Support::kSeries},
+      {Dialect::kSeriesV2, Gicv5Support::kSeries},
+      {Dialect::kMerged, Gicv5Support::kMerged},
+  };
+  for (const auto& [dialect, support] : dialects) {
+    FakeHost both = Gicv5Host();
+    both.has_vgic_v3 = true;
+    EXPECT_EQ(*Host(both, "aarch64", dialect).Probe().gicv5, support);
+  }
+  const KvmProbe alone = Host(Gicv5Host(), "aarch64", Dialect::kPpiOnly).Probe();
+  EXPECT_FALSE(alone.is_usable());
+  EXPECT_THAT(alone.Obstacle(), AllOf(HasSubstr("PPIs alone"), HasSubstr("Linux 7.4")));
 }
 
 TEST(HostProbeTest, SmallIpaSizeIsAskedFor) {

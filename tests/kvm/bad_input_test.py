@@ -8,10 +8,13 @@ import guest
 
 
 class BadHostTest(KvmTest):
-    def check(self, *words, before="", prefix="", after="", arguments=()):
-        """`before` and `after` are shell lines around firn; `prefix` stands before it."""
-        run = shlex.join(["firn", *self.guest_arguments("hello", *arguments)])
-        result = self.sh(f"{before}\n{prefix} {run}\nstatus=$?\n{after}\nexit $status")
+    # Runs firn as nobody.
+    UNPRIVILEGED = "start-stop-daemon -S -c 65534:65534 -x $PWD/firn --"
+
+    def check(self, *words, before="", firn="firn", after="", arguments=()):
+        """`before` and `after` are shell lines around firn."""
+        run = shlex.join(self.guest_arguments("hello", *arguments))
+        result = self.sh(f"{before}\n{firn} {run}\nstatus=$?\n{after}\nexit $status")
         self.assertEqual(result.status, guest.STATUS_ERROR, result)
         self.assertEqual(result.text, "", "no guest ran")
         for word in words:
@@ -24,7 +27,7 @@ class BadHostTest(KvmTest):
 
     def test_no_permission(self):
         self.check("open /dev/kvm", "EACCES", "group kvm", before="chmod 600 /dev/kvm",
-                   prefix="chpst -u 65534:65534", after="chmod 666 /dev/kvm")
+                   firn=self.UNPRIVILEGED, after="chmod 666 /dev/kvm")
 
     def test_not_kvm(self):
         self.check("KVM_GET_API_VERSION", "ENOTTY", before="mv /dev/kvm /dev/away; ln -s null /dev/kvm",
@@ -43,25 +46,24 @@ class BadHostTest(KvmTest):
         self.check("--stop-at needs the software hypervisor", arguments=["--stop-at", "1000"])
 
     def test_too_many_cpus(self):
-        self.check("513 vCPUs", "1 to 512", arguments=["--cpus", "513"])
+        self.check("513 vCPUs", arguments=["--cpus", "513"])
 
     def test_limit_of_open_files(self):
         """Wherever it strikes, the message names it; with enough of them the guest runs."""
         run = shlex.join(["firn", *self.guest_arguments("hello")])
-        result = self.sh(f"for limit in $(seq 4 40); do ( ulimit -n $limit; {run} > out 2> err; "
-                         "echo $limit $? $(grep -c 'EMFILE' err) $(grep -c 'ulimit -n' err) "
-                         "$(grep -c 'hello: ok' out) ); done; rm out err")
+        result = self.sh(f"for limit in $(seq 4 64); do ( ulimit -n $limit; {run} > out 2> err; "
+                         "status=$?; echo $limit $status $(grep -c EMFILE err) "
+                         "$(grep -c 'ulimit -n' err) $(grep -c 'hello: ok' out); exit $status ) && "
+                         "break; done; rm out err")
         rows = [list(map(int, line.split())) for line in result.text.splitlines()]
-        self.assertEqual(len(rows), 37, result)
-        failed = [row for row in rows if row[1] != 0]
-        self.assertGreater(len(failed), 10, rows)
-        for row in failed:
+        self.assertGreater(len(rows), 10, result)
+        for row in rows[:-1]:
             self.assertEqual(row[1:], [1, 1, 1, 0], rows)
-        self.assertEqual(rows[-1][1:], [0, 0, 0, 1], "40 are enough for one disk-less guest")
+        self.assertEqual(rows[-1][1:], [0, 0, 0, 1], rows)
 
     def test_limit_of_address_space(self):
         self.check("mmap of", "ENOMEM", before="ulimit -v 200000", arguments=["--memory", "1G"])
 
     def test_thread_that_cannot_be_created(self):
-        self.check("pthread_create for vCPU", "EAGAIN", before="chmod 666 /dev/kvm; ulimit -p 1",
-                   prefix="chpst -u 65534:65534")
+        self.check("pthread_create for vCPU", "EAGAIN", before="chmod 666 /dev/kvm; ulimit -u 1",
+                   firn=self.UNPRIVILEGED)

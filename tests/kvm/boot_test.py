@@ -14,7 +14,8 @@ class BootTest(KvmTest):
         self.assertIn("firn: kvm hypervisor", outcome.stderr)
         self.assertIn("GICv3", outcome.stderr)
         self.assertIn("not GICv5, because this host has none for guests", outcome.stderr)
-        self.assertIn(f"smp: Brought up 1 node, {cpus} CPU", outcome.console)
+        online = "0" if cpus == 1 else f"0-{cpus - 1}"
+        self.assertEqual(outcome.lines("FIRN-INIT")[0].split()[1], online)
         rows = interrupt_rows(outcome)
         chip, counts = rows["arch_timer"]
         self.assertEqual((chip, len(counts)), ("GICv3", cpus), rows)

@@ -16,17 +16,35 @@ std::string Line(std::string_view what, bool good, std::string_view detail) {
   return absl::StrCat(good ? "[ok] " : "[no] ", what, ": ", detail, "\n");
 }
 
+std::string DescribeGicv5(const absl::StatusOr<Gicv5Support>& support) {
+  constexpr std::string_view kWhat = "KVM GICv5";
+  if (!support.ok()) return Line(kWhat, false, support.status().message());
+  switch (*support) {
+    case Gicv5Support::kNone:
+      return Line(kWhat, false,
+                  "no VGICv5: needs a machine with a GICv5, Linux 7.4 or later, and KVM not in "
+                  "protected mode (pKVM)");
+    case Gicv5Support::kPpiOnly:
+      return Line(
+          kWhat, false,
+          "VGICv5 with PPIs alone: this kernel lacks the SPIs and LPIs that Linux needs as a "
+          "guest; Linux 7.4 has them");
+    case Gicv5Support::kSeries:
+      return Line(kWhat, true,
+                  "VGICv5 with SPIs and LPIs, in the interface of a series of before Linux 7.4");
+    case Gicv5Support::kMerged:
+      return Line(kWhat, true, "VGICv5 with SPIs and LPIs, in the interface of Linux 7.4");
+  }
+  return "";
+}
+
 std::string DescribeKvm(const KvmHost& host, const KvmProbe& probe) {
   std::string text = Line("machine", host.machine == "aarch64", host.machine);
   absl::StrAppend(&text, Line("KVM", probe.is_usable(),
                               probe.is_usable() ? "guests can run on it" : probe.Obstacle()));
   if (!probe.access.ok() || !probe.create_vm.ok()) return text;
   absl::StrAppend(
-      &text,
-      Line("KVM GICv5", probe.has_vgic_v5,
-           probe.has_vgic_v5 ? "VGICv5 is there; whether it has SPIs and LPIs (Linux 7.4) shows "
-                               "when a guest starts"
-                             : "no VGICv5: needs a machine with a GICv5, and Linux 7.1 or later"),
+      &text, DescribeGicv5(probe.gicv5),
       Line("KVM GICv3", probe.has_vgic_v3, probe.has_vgic_v3 ? "VGICv3 is there" : "no VGICv3"),
       Line("KVM limits", true,
            absl::StrCat("guest physical addresses of ", probe.ipa_bits, " bits, ", probe.max_vcpus,
