@@ -99,7 +99,7 @@ absl::StatusOr<std::unique_ptr<KvmHypervisor>> KvmHypervisor::Open(KvmCalls& cal
 }
 
 int KvmHypervisor::CheckExtension(Capability capability) const {
-  return std::max(fd_.calls().Ioctl(fd_.fd(), kCheckExtension, capability), 0);
+  return fd_.Ioctl(kCheckExtension, capability).value_or(0);
 }
 
 absl::StatusOr<std::unique_ptr<Vm>> KvmHypervisor::CreateVm(int ipa_bits) {

@@ -14,7 +14,7 @@
 namespace firn::kvm {
 
 int KvmVm::CheckExtension(Capability capability) const {
-  return std::max(fd_.calls().Ioctl(fd_.fd(), kCheckExtension, capability), 0);
+  return fd_.Ioctl(kCheckExtension, capability).value_or(0);
 }
 
 absl::Status KvmVm::SetMemorySlot(const MemorySlot& slot) {

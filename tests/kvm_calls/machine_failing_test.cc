@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// The monitor's whole machine, with all its devices, over system calls of which each fails in turn:
+// from opening KVM to the guest's last exit.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "devices/testing/string_sink.h"
+#include "hypervisor/errno_status.h"
+#include "hypervisor/kvm/testing/failing_calls.h"
+#include "hypervisor/kvm/testing/recording_calls.h"
+#include "hypervisor/software/testing/guest_program.h"
+#include "tests/kvm_calls/answers.h"
+#include "tests/kvm_calls/kvm_stack.h"
+#include "vmm/machine.h"
+
+namespace firn::kvm::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using Kind = MachineEnd::Kind;
+
+// Far above what any run needs, also under a sanitizer on a busy machine.
+constexpr absl::Duration kTimeLimit = absl::Seconds(100);
+
+class MachineFailingTest : public ::testing::Test {
+ protected:
+  MachineFailingTest() {
+    std::filesystem::create_directory(folder_);
+    config_.machine.memory_bytes = 32 * kMiB;
+    config_.boot_source.kernel_image_path = Path("kernel");
+    config_.drives = {{.drive_id = "disk", .path_on_host = Path("disk")}};
+    WriteKernel("reboot");
+    std::ofstream(Path("disk"), std::ios::binary) << std::string(4096, 'd');
+  }
+  ~MachineFailingTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string Path(std::string_view name) const { return absl::StrCat(folder_, "/", name); }
+
+  // The kernel begins at `label`.
+  void WriteKernel(std::string_view label) {
+    software::GuestProgram kernel = software::GuestProgram::Load("vmm/testing/guests/kernel.elf");
+    const uint64_t offset = kernel.symbols.at(std::string(label)) - kernel.base.value;
+    const uint32_t branch = 0x1400'0000 | static_cast<uint32_t>(offset / 4);  // B
+    std::memcpy(kernel.image.data(), &branch, sizeof(branch));
+    std::ofstream file(Path("kernel"), std::ios::binary);
+    file.write(reinterpret_cast<const char*>(kernel.image.data()),
+               static_cast<std::streamsize>(kernel.image.size()));
+  }
+
+  struct Outcome {
+    absl::Status status;  // of making the machine
+    MachineEnd end;       // where that was OK
+    std::string output;
+    std::vector<std::string> calls;
+    uint64_t failures = 0;
+  };
+
+  // Makes the machine and runs it to its end; sees that nothing is left.
+  Outcome RunWith(std::optional<Failure> failure) {
+    KvmStack stack;
+    FailingCalls failing(stack.kernel(), failure);
+    RecordingCalls recording(failing);
+    Outcome outcome;
+    RunMachine(recording, outcome);
+    stack.ExpectNothingLeaked();
+    outcome.calls = CallsThatCanFail(recording);
+    outcome.failures = failing.failures();
+    return outcome;
+  }
+
+  void RunMachine(KvmCalls& calls, Outcome& outcome) {
+    const absl::StatusOr<std::unique_ptr<KvmHypervisor>> hypervisor = KvmHypervisor::Open(calls);
+    outcome.status = hypervisor.status();
+    if (!hypervisor.ok()) return;
+    const std::unique_ptr<EventLoop> loop = *EventLoop::Create();
+    Timeline timeline(ReadHostTimes);
+    SeededEntropy entropy(1);
+    firn::testing::StringSink output;
+    absl::Notification ended;
+    absl::StatusOr<std::unique_ptr<Machine>> machine =
+        Machine::Create(config_,
+                        {.hypervisor = **hypervisor,
+                         .loop = *loop,
+                         .timeline = timeline,
+                         .entropy = entropy,
+                         .output = &output},
+                        [&](const MachineEnd& end) {
+                          outcome.end = end;
+                          ended.Notify();  // dies the second time
+                        });
+    outcome.status = machine.status();
+    if (!machine.ok()) return;
+    (*machine)->Start();
+    if (!ended.WaitForNotificationWithTimeout(kTimeLimit)) {
+      outcome.end = {Kind::kHostError, "the machine hangs"};
+    }
+    (*machine)->Stop();
+    outcome.output = output.text;
+  }
+
+  const std::string folder_ = absl::StrCat(::testing::TempDir(), "/machine-", getpid());
+  VmConfig config_;
+};
+
+TEST_F(MachineFailingTest, RunsWithoutFailures) {
+  const Outcome outcome = RunWith({});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_EQ(outcome.end.kind, Kind::kReboot) << outcome.end.detail;
+  EXPECT_EQ(outcome.output, "hello\n");
+}
+
+TEST_F(MachineFailingTest, EveryCallWithEveryErrno) {
+  const std::vector<std::string> calls = RunWith({}).calls;
+  ASSERT_GT(calls.size(), 50u);
+  const size_t fds = OpenFds();
+  for (size_t n = 0; n < calls.size(); ++n) {
+    for (const int error : kErrors) {
+      SCOPED_TRACE(
+          absl::StrCat("call ", n, ": ", calls[n], ", made to fail with ", ErrnoName(error)));
+      const Outcome outcome = RunWith(Failure{.at = n, .error = error});
+      EXPECT_EQ(outcome.failures, 1u);
+      EXPECT_EQ(OpenFds(), fds);
+      if (IsRun(calls[n])) {
+        ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+        EXPECT_EQ(outcome.end.kind, Kind::kHostError);
+        EXPECT_THAT(outcome.end.detail, HasSubstr("vCPU 0"));
+        EXPECT_THAT(outcome.end.detail, HasSubstr("KVM_RUN"));
+        EXPECT_THAT(outcome.end.detail, HasSubstr(ErrnoName(error)));
+        continue;
+      }
+      switch (AnswerTo(calls, n, error)) {
+        case Answer::kGoesOn:
+          EXPECT_TRUE(outcome.status.ok()) << outcome.status;
+          EXPECT_EQ(outcome.end.kind, Kind::kReboot) << outcome.end.detail;
+          EXPECT_EQ(outcome.output, "hello\n");
+          break;
+        case Answer::kSaysWhatLacks:
+          EXPECT_FALSE(outcome.status.ok());
+          EXPECT_THAT(outcome.status.message(), HasSubstr("GIC"));
+          break;
+        case Answer::kNamesIt:
+          EXPECT_FALSE(outcome.status.ok());
+          EXPECT_THAT(outcome.status.message(), HasSubstr(NameOf(calls[n])));
+          EXPECT_THAT(outcome.status.message(), HasSubstr(ErrnoName(error)));
+          EXPECT_EQ(GetErrno(outcome.status), error);
+          break;
+      }
+    }
+  }
+}
+
+TEST_F(MachineFailingTest, AFewInterruptionsAreSurvived) {
+  const std::vector<std::string> calls = RunWith({}).calls;
+  for (const int error : {EINTR, EAGAIN}) {
+    for (size_t n = 0; n < calls.size(); ++n) {
+      if (!IsIoctl(calls[n])) continue;  // open and mmap are not interrupted
+      SCOPED_TRACE(absl::StrCat(ErrnoName(error), ": ", calls[n]));
+      const Outcome outcome = RunWith(Failure{.at = n, .error = error, .times = 3});
+      ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+      EXPECT_EQ(outcome.failures, 3u);
+      EXPECT_EQ(outcome.end.kind, Kind::kReboot) << outcome.end.detail;
+      EXPECT_EQ(outcome.output, "hello\n");
+    }
+  }
+}
+
+TEST_F(MachineFailingTest, AStormEndsInAnError) {
+  const std::vector<std::string> calls = RunWith({}).calls;
+  for (const int error : {EINTR, EAGAIN}) {
+    for (size_t n = 0; n < calls.size(); ++n) {
+      // To KVM_RUN an interruption is a kick, as many as they are: the next test.
+      if (IsRun(calls[n]) && error == EINTR) continue;
+      if (AnswerTo(calls, n, error) != Answer::kNamesIt) continue;
+      SCOPED_TRACE(absl::StrCat("for ever ", ErrnoName(error), ": ", calls[n]));
+      const Outcome outcome = RunWith(Failure{.at = n, .error = error, .times = Failure::kForEver});
+      const std::string message =
+          outcome.status.ok() ? outcome.end.detail : std::string(outcome.status.message());
+      EXPECT_EQ(outcome.status.ok(), IsRun(calls[n]));
+      EXPECT_THAT(message, HasSubstr(NameOf(calls[n])));
+      EXPECT_THAT(message, HasSubstr(ErrnoName(error)));
+    }
+  }
+}
+
+// The guest does not get on, but the monitor does: it can be stopped.
+TEST_F(MachineFailingTest, AStormOfSignalsInTheGuestCanBeStopped) {
+  KvmStack stack;
+  FailingCalls calls(stack.kernel(),
+                     Failure{.request = kRun, .error = EINTR, .times = Failure::kForEver});
+  const std::unique_ptr<KvmHypervisor> hypervisor = *KvmHypervisor::Open(calls);
+  const std::unique_ptr<EventLoop> loop = *EventLoop::Create();
+  Timeline timeline(ReadHostTimes);
+  SeededEntropy entropy(1);
+  bool ended = false;
+  absl::StatusOr<std::unique_ptr<Machine>> machine =
+      Machine::Create(config_,
+                      {.hypervisor = *hypervisor,
+                       .loop = *loop,
+                       .timeline = timeline,
+                       .entropy = entropy,
+                       .output = nullptr},
+                      [&](const MachineEnd&) { ended = true; });
+  ASSERT_TRUE(machine.ok()) << machine.status();
+  (*machine)->Start();
+  while (calls.failures() < 1000) usleep(100);
+  (*machine)->Stop();
+  EXPECT_FALSE(ended);
+}
+
+}  // namespace
+}  // namespace firn::kvm::testing
