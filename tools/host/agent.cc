@@ -13,7 +13,7 @@
 //     S  1 byte: a signal for the command's process group
 //     K  kills every process
 //   from the agent
-//     H  it is ready; payload: empty, or why /dev/kvm cannot be opened
+//     H  it is ready; payload: empty, or why /dev/kvm cannot create a VM
 //     O  bytes of standard output (of the terminal, with "tty")
 //     E  bytes of standard error
 //     A  4 bytes, little-endian: so many bytes of standard input were passed on
@@ -23,6 +23,8 @@
 // other side is gone.
 
 #include <fcntl.h>
+#include <glob.h>
+#include <linux/kvm.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
@@ -46,7 +48,8 @@
 
 namespace {
 
-constexpr char kPort[] = "/dev/vport0p1";
+// Port 1 of the only virtio-serial device, whichever number that has among the virtio devices.
+constexpr char kPort[] = "/dev/vport*p1";
 constexpr size_t kHeaderSize = 5;
 constexpr size_t kMaxPayload = 1 << 20;
 constexpr size_t kChunk = 32 << 10;
@@ -73,7 +76,11 @@ class Port {
  public:
   void Open() {
     for (int attempt = 0; fd_ < 0 && attempt < kPortAttempts; ++attempt) {
-      fd_ = open(kPort, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+      glob_t found;
+      if (glob(kPort, 0, nullptr, &found) == 0) {
+        fd_ = open(found.gl_pathv[0], O_RDWR | O_CLOEXEC | O_NONBLOCK);
+      }
+      globfree(&found);
       if (fd_ < 0) usleep(kPortInterval);
     }
     if (fd_ < 0) PowerOff("the virtio-serial port did not appear");
@@ -370,8 +377,12 @@ class Agent {
   static std::string KvmProblem() {
     const int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (fd < 0) return strerror(errno);
+    std::string problem;
+    const int vm = ioctl(fd, KVM_CREATE_VM, 0);
+    if (vm < 0) problem = std::string("KVM_CREATE_VM: ") + strerror(errno);
+    close(vm);
     close(fd);
-    return "";
+    return problem;
   }
 
   void HandleFrames() {

@@ -11,10 +11,11 @@ import stat
 import subprocess
 import sys
 
-from errors import HostError, SetupError, UsageError
+from .errors import HostError, SetupError, UsageError
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+HOST = HERE.parent
+ROOT = HOST.parent.parent
 sys.path.insert(0, str(ROOT / "tools/guest"))
 # pylint: disable=wrong-import-position
 from kernel_modules import KernelModules  # noqa: E402
@@ -28,9 +29,8 @@ KERNELS = ROOT / ".deps/guest"
 DEFAULT_KERNELS = ("6.1", "7.2")
 _BUSYBOX = ROOT / ".deps/guest/busybox/bin/busybox"
 _CACHE = ROOT / "out/host"
-# The agent's port, disks, and what monitors want of a host.
-_MODULES = ["virtio_mmio", "virtio_console", "virtio_blk", "virtio-rng", "tun", "vhost_net",
-            "vhost_vsock"]
+# The agent's port, and disks.
+_MODULES = ["virtio_mmio", "virtio_console", "virtio_blk"]
 _EXT4_MAGIC_AT, _EXT4_MAGIC = 0x438, b"\x53\xef"
 _COMPILER = "aarch64-linux-gnu-g++-12"
 _COMPILE_FLAGS = ["-std=c++20", "-Os", "-static", "-s", "-pipe", "-fno-exceptions", "-Wall"]
@@ -60,7 +60,7 @@ def initramfs(kernel):
     if not _BUSYBOX.exists():
         raise SetupError("busybox for arm64 (.deps/guest/busybox)")
     release = (kernel / "release").read_text().strip()
-    sources = [HERE / "image.py", HERE / "init", HERE / "agent.cc", ROOT / "tools/guest/newc.py",
+    sources = [HERE / "image.py", HOST / "init", HOST / "agent.cc", ROOT / "tools/guest/newc.py",
                ROOT / "tools/guest/kernel_modules.py"]
     key = hashlib.sha256(release.encode())
     for path in sources:
@@ -86,7 +86,7 @@ def _base(kernel, out):
     archive.link("bin/sh", "busybox")
     archive.file("etc/passwd", b"root:x:0:0:root:/home:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\n")
-    archive.file("init", (HERE / "init").read_bytes(), 0o755)
+    archive.file("init", (HOST / "init").read_bytes(), 0o755)
     archive.file("agent", _agent(), 0o755)
     for index, (name, data) in enumerate(KernelModules(kernel / "modules").load_order(_MODULES)):
         archive.file(f"modules/{index:02}-{name}.ko", data)
@@ -97,7 +97,7 @@ def _agent():
     compiler = shutil.which(_COMPILER)
     if compiler is None:
         raise SetupError(f"{_COMPILER} (Debian's g++-12-aarch64-linux-gnu)")
-    source = HERE / "agent.cc"
+    source = HOST / "agent.cc"
     path = _CACHE / f"agent-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,12 +163,19 @@ def named_files(files):
     return named
 
 
-def add_files(named, out):
-    """Appends the archive of a run's own files to the initramfs."""
+def add_files(named, out, memory):
+    """Appends the archive of a run's own files to the initramfs, for a host with `memory` bytes."""
     archive = Archive(out)
+    start = out.tell()
     for name, path in named.items():
         _add_tree(archive, f"{HOME[1:]}/{name}", path.resolve())
     archive.finish()
+    size = out.tell() - start
+    # The kernel unpacks it beside the archive, and into no more than half of the memory. It goes on
+    # without a word if that does not do.
+    if size > memory // 3:
+        raise UsageError(f"{size >> 20} MiB of files are too much for a host with {memory >> 20} MiB of "
+                         "memory: three times as much is needed; or put them on a disk image")
 
 
 def _add_tree(archive, name, path):

@@ -17,6 +17,10 @@ class SetupError(HostError):
         super().__init__(f"{what} is not there: run tools/setup")
 
 
+class BootTimeout(HostError):
+    """The host did not boot in the time that it has."""
+
+
 class CommandTimeout(Exception):
     """A command was still running at the end of its time. It is gone; `result` has its output."""
 

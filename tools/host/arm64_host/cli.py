@@ -12,9 +12,9 @@ import threading
 import time
 import tty
 
-import image
-import qemu
-from arm64_host import (BOOT_TIMEOUT, CommandTimeout, Host, HostError, Options, UsageError)
+from . import image, qemu
+from .errors import BootTimeout, CommandTimeout, HostError, UsageError
+from .host import BOOT_TIMEOUT, Host, Options
 
 STATUS_USAGE = 2
 STATUS_TIMEOUT = 124
@@ -187,6 +187,13 @@ def _run_command(host, options, left):
             return command.wait(left()).status
 
 
+def _boot(options, seconds):
+    boot_timeout = BOOT_TIMEOUT if seconds is None else min(seconds, BOOT_TIMEOUT)
+    return Host(boot_timeout=boot_timeout, kernel=options.kernel, qemu=options.qemu, cpu=options.cpu,
+                cpus=options.cpus, memory=options.memory, files=options.files, disks=options.disks,
+                append=options.append)
+
+
 def _session(options):
     deadline = None if options.timeout is None else time.monotonic() + options.timeout
 
@@ -196,11 +203,12 @@ def _session(options):
     if options.out is not None:
         os.makedirs(options.out, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        with _Progress("booting"):
-            host = stack.enter_context(Host(
-                boot_timeout=min(left() or BOOT_TIMEOUT, BOOT_TIMEOUT), kernel=options.kernel,
-                qemu=options.qemu, cpu=options.cpu, cpus=options.cpus, memory=options.memory,
-                files=options.files, disks=options.disks, append=options.append))
+        try:
+            with _Progress("booting"):
+                host = stack.enter_context(_boot(options, left()))
+        except BootTimeout as error:
+            _say(error)
+            return STATUS_TIMEOUT if left() == 0 else STATUS_HOST
         if options.log is not None:
             log = stack.enter_context(open(options.log, "w", encoding="utf-8"))
             stack.callback(lambda: log.write(host.kernel_log))

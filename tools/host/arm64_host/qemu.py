@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 
-from errors import SetupError, UsageError
+from .errors import SetupError, UsageError
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 VERSIONS = ("7.2", "11")
 # Its root has the libraries and the program loader of its own Debian release.
 _QEMU_11 = ROOT / ".deps/host/qemu-11"
+# Models that QEMU has beside those that a 64-bit kernel runs on.
+_32_BIT = re.compile(r"arm|pxa|sa1|ti9|cortex-[mr]|cortex-a(7|8|9|15)$")
 
 
 def find(version):
@@ -36,6 +38,8 @@ def find(version):
 
 
 def cpu_argument(model):
+    if _32_BIT.match(model):
+        raise UsageError(f"{model} is not a 64-bit CPU with EL2")
     # The architecture's own pointer authentication algorithm, emulated, makes everything slow.
     if model.split(",")[0] == "max" and "pauth" not in model:
         return model + ",pauth-impdef=on"
@@ -44,8 +48,8 @@ def cpu_argument(model):
 
 def arguments(options, kernel, initrd_fd, console_fd, agent_fd, disk_fds):
     """The machine of `options` (class Options); the files and channels are inherited descriptors."""
-    # panic=-1 and -no-reboot: a panic ends QEMU.
-    cmdline = f"console=ttyAMA0 rdinit=/init panic=-1 quiet {options.append}"
+    # panic=-1 and -no-reboot: a panic ends QEMU. The tests of the crypto drivers cost half a second.
+    cmdline = f"console=ttyAMA0 rdinit=/init panic=-1 quiet cryptomgr.notests {options.append}"
     result = [
         "-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot",
         "-machine", "virt,virtualization=on,gic-version=3", "-accel", "tcg,thread=multi",
@@ -72,8 +76,10 @@ def refusal(words, options):
         models = subprocess.run([*command, "-machine", "virt", "-cpu", "help"], env=environment,
                                 check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL, text=True).stdout.split()
-        return (f"QEMU {options.qemu} has no CPU model {options.cpu.split(',')[0]}; it has "
-                f"{', '.join(model for model in models if re.fullmatch(r'[a-z0-9-]+', model))}")
+        models = [model for model in models
+                  if re.fullmatch(r"[a-z0-9-]+", model) and not _32_BIT.match(model)]
+        return (f"QEMU {options.qemu} has no CPU model {options.cpu.split(',')[0]}; "
+                f"it has {', '.join(models)}")
     for marker in ("mach-virt: CPU type", "Invalid CPU type", "Property '", "Invalid SMP CPUs",
                    "Can't apply global", "cannot set up guest memory"):
         if marker in words:

@@ -1,20 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""An emulated arm64 machine with a real /dev/kvm, and commands in it.
-
-    from arm64_host import Host, run
-
-    with Host(kernel="6.1", files=["bazel-bin/vmm/firn", ".deps/guest/7.2-cloud/vmlinuz"]) as host:
-        result = host.run(["firn", "doctor"])
-        print(result.status, result.text)
-        with host.start(["firn", "run", "--kernel", "vmlinuz"]) as guest:
-            guest.read_until(b"Linux version")
-            guest.signal(signal.SIGTERM)
-            print(guest.wait(timeout=10).status)
-
-    run(["sh", "-c", "cp /proc/cpuinfo $OUT"], out="results")   # one command in a host of its own
-
-A host is used by one thread at a time; several hosts at once do not meet. Times are seconds.
-"""
+"""The host, and the commands in it."""
 
 import contextlib
 import dataclasses
@@ -27,13 +12,9 @@ import subprocess
 import threading
 import time
 
-import image
-import qemu
-from errors import CommandTimeout, HostError, SetupError, UsageError
-from machine import GONE, Machine
-
-__all__ = ["Command", "CommandTimeout", "Host", "HostError", "Options", "Result", "SetupError",
-           "UsageError", "run"]
+from . import image, qemu
+from .errors import BootTimeout, CommandTimeout, HostError, UsageError
+from .machine import GONE, Machine
 
 BOOT_TIMEOUT = 120
 _MAX_CPUS = 64
@@ -66,6 +47,10 @@ class Options:
             raise UsageError(f"a host has 1 to {_MAX_CPUS} CPUs, not {self.cpus}")
         if not re.fullmatch(r"[1-9][0-9]*[MG]", self.memory):
             raise UsageError(f"memory is a number with M or G, such as 2G, not {self.memory}")
+
+    @property
+    def memory_bytes(self):
+        return int(self.memory[:-1]) << {"M": 20, "G": 30}[self.memory[-1]]
 
 
 @dataclasses.dataclass
@@ -197,7 +182,7 @@ class Host:
             initrd = stack.enter_context(open(os.memfd_create("initrd"), "r+b"))
             with open(image.initramfs(kernel), "rb") as base:
                 initrd.write(base.read())
-            image.add_files(files, initrd)
+            image.add_files(files, initrd, options.memory_bytes)
             initrd.flush()
             fds = [disk.fileno() for disk in disks]
             machine = Machine(
@@ -211,8 +196,8 @@ class Host:
     def _wait_for_boot(self, deadline):
         kind, payload = self._event(deadline)
         if kind is None:
-            raise HostError(f"the host did not boot within {self._boot_timeout:g} s"
-                            f"{self.log_tail()}")
+            raise BootTimeout(f"the host did not boot within {self._boot_timeout:g} s"
+                              f"{self.log_tail()}")
         if kind == GONE:
             refused = qemu.refusal(self._machine.words, self._options)
             if refused is not None:
