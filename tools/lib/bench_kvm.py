@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""The part of tools/bench --kvm after the build: firn on KVM, in one emulated arm64 host, beside Debian's
+arm64 QEMU with -accel kvm."""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / "tools/host"), str(ROOT / "tools/guest")]
+# pylint: disable=wrong-import-position
+from arm64_host import Host  # noqa: E402
+from initramfs import initramfs  # noqa: E402
+
+FIRN = os.environ.get("FIRN", str(ROOT / "out/kvm/firn"))
+KERNELS = ROOT / ".deps/guest"
+PEERS = ROOT / ".deps/host/bench/disk.img"
+MIB = 1 << 20
+
+# Prints the seconds from its start to the line from init, then ends the monitor.
+TO_INIT = r"""
+start=$(cut -d' ' -f1 /proc/uptime)
+mkfifo fifo
+"$@" < /dev/null > fifo 2> /dev/null &
+while read -r line; do
+  case $line in *FIRN-INIT*) end=$(cut -d' ' -f1 /proc/uptime); break ;; esac
+done < fifo
+kill $! 2> /dev/null
+wait
+rm fifo
+echo "$start $end" | awk '{ print $2 - $1 }'
+"""
+
+# Prints KiB of the monitor's own memory (PSS without the guest's) when the guest is up.
+PSS = r"""
+size=$1; shift
+mkfifo fifo
+"$@" < /dev/null > fifo 2> /dev/null &
+pid=$!
+while read -r line; do
+  case $line in *FIRN-FOREVER*) break ;; esac
+done < fifo
+awk -v guest="$size" '/^Size:/ { size = $2 } /^Pss:/ && size != guest { own += $2 }
+                      END { print own }' "/proc/$pid/smaps"
+kill $pid
+wait
+rm fifo
+"""
+
+
+class Bench:
+    def __init__(self, host, runs):
+        self.host = host
+        self.runs = runs
+        self.missed = 0
+
+    def row(self, what, measured, target="", good=None):
+        self.missed += good is False
+        mark = {True: "ok", False: "NO", None: "--"}[good]
+        print(f"  {mark:3}{what}: {measured}{f' (target: {target})' if target else ''}", flush=True)
+
+    def sh(self, script, *arguments):
+        result = self.host.run(["sh", "-c", script, "bench", *arguments], check=True, timeout=600)
+        return result.text
+
+    @staticmethod
+    def firn(kernel, program, *arguments, memory="256M"):
+        return ["./firn", "run", "--hypervisor=kvm", "--quiet", "--kernel", f"vmlinuz-{kernel}",
+                "--initrd", f"initrd-{kernel}", "--memory", memory, "--cmdline",
+                f"console=ttyS0 quiet panic=-1 firn.test={program}", *arguments]
+
+    @staticmethod
+    def qemu(kernel, program, cpus=1):
+        return ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-accel", "kvm", "-cpu", "host",
+                "-smp", str(cpus), "-m", "256M", "-nodefaults", "-nic", "none", "-display", "none",
+                "-no-reboot", "-serial", "stdio", "-kernel", f"vmlinuz-{kernel}",
+                "-initrd", f"initrd-{kernel}",
+                "-append", f"console=ttyAMA0 quiet panic=-1 firn.test={program}"]
+
+    def stats(self, *command):
+        self.sh('"$@" > /dev/null', *command, "--stats", "stats.json")
+        return json.loads(self.host.get("stats.json"))
+
+    def boots(self):
+        for kernel in ("6.1", "7.2"):
+            for cpus in (1, 2):
+                times = {"firn": [], "qemu": []}
+                for _ in range(self.runs):
+                    times["firn"].append(float(self.sh(
+                        TO_INIT, *self.firn(kernel, "forever", "--cpus", str(cpus)))))
+                    times["qemu"].append(float(self.sh(
+                        TO_INIT, *self.qemu(kernel, "forever", cpus))))
+                best = {name: min(seconds) for name, seconds in times.items()}
+                ratio = best["qemu"] / best["firn"]
+                self.row(f"exec to init, {kernel} guest, {cpus} vCPU",
+                         f"firn {best['firn']:.2f} s, QEMU {best['qemu']:.2f} s: {ratio:.2f} times",
+                         "2.5 times faster than QEMU", ratio >= 2.5)
+
+    def calls(self, *arguments, memory="256M"):
+        """System calls before the first KVM_RUN."""
+        command = self.firn("6.1", "hello", "--console=off", *arguments, memory=memory)
+        self.sh('strace -f -qq -o trace "$@" > /dev/null', *command)
+        lines = self.host.get("trace").decode(errors="replace").splitlines()
+        first = next(i for i, line in enumerate(lines) if "KVM_RUN" in line)
+        return [re.sub(r"^\d+ +", "", line) for line in lines[:first] if "(" in line
+                and "resumed>" not in line]
+
+    def start(self):
+        self.sh("for n in 0 1 2 3; do truncate -s 1M disk$n; done")
+        disks = [word for n in range(4) for word in ("--disk", f"disk{n}")]
+        base = self.calls()
+        by_name = {}
+        for line in base:
+            name = line.split("(")[0]
+            if name == "ioctl":
+                name = line.split(", ")[1].split(")")[0]
+            by_name[name] = by_name.get(name, 0) + 1
+        listed = ", ".join(f"{count} {name}" for name, count in
+                           sorted(by_name.items(), key=lambda item: -item[1])[:16])
+        self.row("system calls, exec to first KVM_RUN", f"{len(base)} ({listed}, …)")
+        large, vcpus, drives = (self.calls(memory="4G"), self.calls("--cpus", "5"),
+                                self.calls(*disks))
+        self.row("… with 4 GiB instead of 256 MiB", f"{len(large) - len(base):+d}", "+0",
+                 len(large) == len(base))
+        self.row("… for each further vCPU", f"{(len(vcpus) - len(base)) / 4:.1f}")
+        self.row("… for each disk", f"{(len(drives) - len(base)) / 4:.1f}")
+        for memory in ("256M", "4G"):
+            stats = self.stats(*self.firn("6.1", "hello", memory=memory))
+            first = next(entry for entry in stats["time"]["timeline"]
+                         if entry["event"] == "first guest instruction")
+            loaded = next(entry for entry in stats["time"]["timeline"]
+                          if entry["event"] == "machine created")
+            self.row(f"CPU time, exec to first KVM_RUN, {memory}",
+                     f"{first['cpu_ms']:.0f} ms, {loaded['cpu_ms']:.0f} ms of it before the kernel "
+                     "is read and copied")
+
+    def memory(self):
+        size = str(256 << 10)
+        firn = int(self.sh(PSS, size, *self.firn("6.1", "forever"))) / 1024
+        qemu = int(self.sh(PSS, size, *self.qemu("6.1", "forever"))) / 1024
+        self.row("memory beyond the guest's (PSS)", f"firn {firn:.2f} MiB, QEMU {qemu:.1f} MiB",
+                 "under 3 MiB", firn < 3)
+
+    def exits(self):
+        stats = self.stats(*self.firn("6.1", "hello"))
+        vcpu = stats["vcpus"][0]["exits"]
+        devices = {name: device["reads"] + device["writes"]
+                   for name, device in stats["mmio"]["devices"].items()}
+        self.row("exits to user space of a quiet boot", f"{vcpu['total']}: "
+                 + ", ".join(f"{count} {name}" for name, count in devices.items() if count)
+                 + f", {vcpu['system_events']} PSCI, {vcpu['kicks']} kicks")
+        self.sh("truncate -s 32M disk0")
+        registers = []
+        for program in ("hello", "blockread"):
+            stats = self.stats(*self.firn("6.1", program, "--disk", "disk0"))
+            device = stats["mmio"]["devices"]["blk.drive0"]
+            registers.append(device["reads"] + device["writes"])
+        requests = stats["devices"]["blk.drive0"]["requests"]
+        acknowledged = stats["devices"]["blk.drive0"]["interrupts"]
+        self.row("exits for virtio-blk requests",
+                 f"{registers[1] - registers[0]} more register accesses for {requests} requests, "
+                 f"{2 * acknowledged} of them acknowledge interrupts",
+                 "none to submit one", registers[1] - registers[0] <= 2 * acknowledged + 8)
+
+    def binary(self):
+        size = os.path.getsize(FIRN)
+        self.row("static stripped binary", f"{size / 1e6:.2f} MB", "under 3 MB", size < 3e6)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    if not PEERS.exists():
+        sys.exit("bench: there is no QEMU to compare with: run tools/setup --bench")
+    files = {"firn": FIRN}
+    for kernel in ("6.1", "7.2"):
+        folder = KERNELS / f"{kernel}-cloud"
+        files[f"vmlinuz-{kernel}"] = str(folder / "vmlinuz")
+        path = ROOT / f"out/kvm/initrd-{kernel}"
+        path.write_bytes(initramfs(folder))
+        files[f"initrd-{kernel}"] = str(path)
+    with Host(files=files, disks=[str(PEERS)], memory="6G") as host:
+        bench = Bench(host, options.runs)
+        bench.binary()
+        bench.boots()
+        bench.start()
+        bench.memory()
+        bench.exits()
+    return 1 if bench.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
