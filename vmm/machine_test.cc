@@ -54,6 +54,10 @@ class MachineTest : public ::testing::Test {
 
   std::string Path(std::string_view name) const { return absl::StrCat(folder_, "/", name); }
 
+  void WriteFile(std::string_view name, std::string_view text) const {
+    std::ofstream file(Path(name), std::ios::binary);
+    file << text;
+  }
   // The kernel begins at `label`.
   void WriteKernel(std::string_view label) {
     software::GuestProgram kernel = software::GuestProgram::Load("vmm/testing/guests/kernel.elf");
@@ -78,8 +82,9 @@ class MachineTest : public ::testing::Test {
                           end_ = end;
                           ended_->Notify();  // dies the second time
                         });
-    if (machine.ok()) machine_ = *std::move(machine);
-    return machine.status();
+    if (!machine.ok()) return machine.status();
+    machine_ = *std::move(machine);
+    return absl::OkStatus();
   }
   absl::Status Create() { return Create(*hypervisor_); }
 
@@ -269,7 +274,7 @@ TEST_F(MachineErrorTest, Kernel) {
   Expect("missing", ENOENT);
   config_.boot_source.kernel_image_path = folder_;
   Expect(folder_);
-  std::ofstream(Path("empty"));
+  WriteFile("empty", "");
   config_.boot_source.kernel_image_path = Path("empty");
   Expect("empty");
 }
@@ -277,7 +282,7 @@ TEST_F(MachineErrorTest, Kernel) {
 TEST_F(MachineErrorTest, Initrd) {
   config_.boot_source.initrd_path = Path("missing");
   Expect("missing", ENOENT);
-  std::ofstream(Path("large"));
+  WriteFile("large", "");
   std::filesystem::resize_file(Path("large"), 64 * kMiB);
   config_.boot_source.initrd_path = Path("large");
   Expect("large");
@@ -293,7 +298,7 @@ TEST_F(MachineErrorTest, Disks) {
   Expect("missing", ENOENT);
   config_.drives[0].path_on_host = folder_;
   Expect(folder_);
-  std::ofstream(Path("odd")) << "odd";
+  WriteFile("odd", "odd");
   config_.drives[0].path_on_host = Path("odd");
   Expect("512");
   config_.drives.assign(63, {.drive_id = "d", .path_on_host = Path("missing")});

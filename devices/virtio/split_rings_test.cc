@@ -104,12 +104,11 @@ TEST(SplitRingsTest, APartInAHoleOfMemoryIsRefused) {
   auto memory = GuestMemory::Create({*GuestRange::Create(GuestAddress(kFirst), kSize),
                                      *GuestRange::Create(GuestAddress(kSecond), kSize)});
   ASSERT_TRUE(memory.ok()) << memory.status();
-  const QueueSettings good = {.size = 16,
-                              .descriptor_table = kFirst,
-                              .avail_ring = kSecond,
-                              .used_ring = kSecond + 0x1000};
+  const QueueSettings good = {
+      .size = 16, .descriptor_table = kFirst, .avail_ring = kSecond, .used_ring = kSecond + 0x1000};
   ASSERT_TRUE(SplitRings::Create(**memory, good, 16).ok());
-  for (const uint64_t hole : {kFirst + kSize, kFirst + kSize - 16, kSecond - 16, kSecond - 0x1000}) {
+  for (const uint64_t hole :
+       {kFirst + kSize, kFirst + kSize - 16, kSecond - 16, kSecond - 0x1000}) {
     QueueSettings settings = good;
     settings.descriptor_table = hole;
     EXPECT_THAT(SplitRings::Create(**memory, settings, 16).status().message(),

@@ -24,7 +24,7 @@ constexpr uint64_t kPpi = kAcknowledged | 1u << 29, kLpi = kAcknowledged | 2u <<
 constexpr uint32_t kSpi5 = kvm::IrqLineNumber(kvm::kIrqTypeSpi, 5);
 
 // Calls `action` with the number of bytes that the guest has written to its console.
-void OnConsole(Guest& guest, std::function<void(int count, char byte)> action) {
+void OnConsole(Guest& guest, const std::function<void(int count, char byte)>& action) {
   guest.OnMmio(Guest::kConsole, [action, count = 0](unsigned, MmioExit& exit) mutable {
     action(++count, static_cast<char>(MmioValue(exit)));
   });
