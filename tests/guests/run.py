@@ -8,76 +8,21 @@ A PATTERN is part of a test's name (boot_test.BootTest.test_one_cpu). FIRN names
 bazel-bin/vmm/firn. One line for each test; the last line is "N passed, N failed, N skipped".
 """
 
-import argparse
-import concurrent.futures
 import os
 import pathlib
 import sys
-import time
-import unittest
 
 import guest
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Started first, so that no long one is left over at the end.
+sys.path.insert(0, str(HERE.parent / "lib"))
+# pylint: disable=wrong-import-position
+import runner  # noqa: E402
+
 LONG = ("devices_test.DiskTest.test_64", "boot_test.OtherKernels", "power_test.Determinism",
         "power_test.HotplugTest", "boot_test.WorkTest")
 
-
-def all_tests(suite):
-    for item in suite:
-        if isinstance(item, unittest.TestSuite):
-            yield from all_tests(item)
-        else:
-            yield item
-
-
-def run(test):
-    started = time.monotonic()
-    result = unittest.TestResult()
-    test.run(result)
-    problems = [text for _, text in result.failures + result.errors]
-    if result.unexpectedSuccesses:
-        problems.append("expected to fail, and did not")
-    skipped = result.skipped[0][1] if result.skipped else None
-    return test.id(), problems, skipped, time.monotonic() - started
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("patterns", nargs="*", metavar="PATTERN")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--list", action="store_true", help="only name the tests")
-    options = parser.parse_args()
-
-    loader = unittest.TestLoader()
-    tests = list(all_tests(loader.discover(str(HERE), "*_test.py")))
-    if loader.errors:
-        sys.exit("\n".join(loader.errors))
-    tests = [test for test in tests
-             if not options.patterns or any(part in test.id() for part in options.patterns)]
-    tests.sort(key=lambda test: not test.id().startswith(LONG))
-    if options.list:
-        print("\n".join(test.id() for test in tests))
-        return 0
-    if not tests:
-        sys.exit("run.py: no test has such a name; see --list")
-    if not os.access(guest.FIRN, os.X_OK):
-        sys.exit(f"run.py: {guest.FIRN} is not there: bazel build -c opt //vmm:firn")
-
-    counts = {"ok": 0, "FAILED": 0, "skipped": 0}
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for future in concurrent.futures.as_completed([pool.submit(run, test) for test in tests]):
-            name, problems, skipped, seconds = future.result()
-            word = "FAILED" if problems else "skipped" if skipped else "ok"
-            counts[word] += 1
-            print(f"{word:8}{name} ({skipped or f'{seconds:.1f} s'})", flush=True)
-            for problem in problems:
-                print("    | " + problem.rstrip().replace("\n", "\n    | "), flush=True)
-    print(f"{counts['ok']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
-    return 1 if counts["FAILED"] else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(runner.main(HERE, __doc__, LONG,
+                         None if os.access(guest.FIRN, os.X_OK) else
+                         f"{guest.FIRN} is not there: bazel build -c opt //vmm:firn"))
