@@ -31,8 +31,8 @@ class ShellTest(HostTest):
                               env=self.environment(), cwd=self.folder) as tool:
             try:
                 self.read_until(user, b"# ")
-                os.write(user, b"tty; stty size; sleep 10000; echo status=$?\r")
-                self.assertIn(b"/dev/pts/0\r\n33 77\r\n", self.read_until(user, b"33 77\r\n"))
+                os.write(user, b"tty; stty size; sh -c 'echo be\"gun\"; exec sleep 10000'\r")
+                self.assertIn(b"/dev/pts/0\r\n33 77\r\n", self.read_until(user, b"begun\r\n"))
                 ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 44, 88, 0, 0))
                 tool.send_signal(28)  # SIGWINCH, which comes by itself to a controlling terminal
                 os.write(user, b"\x03")  # for the command, not for the tool
