@@ -8,18 +8,21 @@ A PATTERN is part of a test's name (boot_test.BootTest.test_one_cpu). FIRN names
 bazel-bin/vmm/firn. One line for each test; the last line is "N passed, N failed, N skipped".
 """
 
+import os
 import pathlib
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-# pylint: disable=wrong-import-position
-import guest  # noqa: E402
-from runner import main  # noqa: E402
+import guest
 
-# Started first, so that no long one is left over at the end.
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+# pylint: disable=wrong-import-position
+import runner  # noqa: E402
+
 LONG = ("devices_test.DiskTest.test_64", "boot_test.OtherKernels", "power_test.Determinism",
         "power_test.HotplugTest", "boot_test.WorkTest")
 
 if __name__ == "__main__":
-    sys.exit(main(HERE, guest.FIRN, "bazel build -c opt //vmm:firn", LONG, __doc__))
+    sys.exit(runner.main(HERE, __doc__, LONG,
+                         None if os.access(guest.FIRN, os.X_OK) else
+                         f"{guest.FIRN} is not there: bazel build -c opt //vmm:firn"))

@@ -9,18 +9,21 @@ binary than out/kvm/firn, which `tools/test kvm` builds. One line for each test;
 "N passed, N failed, N skipped".
 """
 
+import os
 import pathlib
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
-# pylint: disable=wrong-import-position
-import kvm_guest  # noqa: E402
-from runner import main  # noqa: E402
+import kvm_guest
 
-# Started first, so that no long one is left over at the end.
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+# pylint: disable=wrong-import-position
+import runner  # noqa: E402
+
 LONG = ("power_test.SignalTest.test_at_random", "bad_input_test.BadHostTest.test_limit_of_open",
         "boot_test.BootTest.test_7_2_four", "power_test.PowerTest.test_hotplug_7_2")
 
 if __name__ == "__main__":
-    sys.exit(main(HERE, kvm_guest.FIRN, "tools/test kvm", LONG, __doc__))
+    sys.exit(runner.main(HERE, __doc__, LONG,
+                         None if os.access(kvm_guest.FIRN, os.X_OK) else
+                         f"{kvm_guest.FIRN} is not there: run tools/test kvm"))

@@ -84,6 +84,10 @@ class Port {
       if (fd_ < 0) usleep(kPortInterval);
     }
     if (fd_ < 0) PowerOff("the virtio-serial port did not appear");
+    for (int attempt = 0; HungUp(POLLOUT, 0); ++attempt) {
+      if (attempt == kPortAttempts) PowerOff("nobody is at the other side of the port");
+      usleep(kPortInterval);
+    }
   }
 
   int fd() const { return fd_; }
@@ -98,8 +102,7 @@ class Port {
       if (written > 0) {
         rest.remove_prefix(static_cast<size_t>(written));
       } else if (errno == EAGAIN) {
-        pollfd wait = {fd_, POLLOUT, 0};
-        poll(&wait, 1, -1);
+        if (HungUp(POLLOUT, -1)) PowerOff("the other side of the port is gone");
       } else if (errno != EINTR) {
         PowerOff("the port cannot be written");
       }
@@ -132,6 +135,12 @@ class Port {
   }
 
  private:
+  // Waits for `events`; whether the other side is not there.
+  bool HungUp(short events, int timeout) const {
+    pollfd wait = {fd_, events, 0};
+    return poll(&wait, 1, timeout) > 0 && (wait.revents & POLLHUP) != 0;
+  }
+
   int fd_ = -1;
   std::string received_;
 };
@@ -276,7 +285,8 @@ class Command {
     if (input_ended_ && input_.empty()) EndInput();
   }
 
-  // Passes input on; returns how many bytes are dealt with. A command that closed its input gets none.
+  // Passes input on; returns how many bytes are dealt with. A command that closed its input gets
+  // none.
   size_t PassInput() {
     size_t done = input_.size();
     if (in_ >= 0) {
@@ -440,6 +450,4 @@ class Agent {
 
 }  // namespace
 
-int main() {
-  Agent().Run();
-}
+int main() { Agent().Run(); }

@@ -180,11 +180,11 @@ def _run_command(host, options, left):
     if options.terminal:
         environment.setdefault("TERM", os.environ.get("TERM", "linux"))
         environment.setdefault("PS1", "arm64-host:\\w\\$ ")
-    with host.start(options.command, env=environment, stdout=_write_all(1), stderr=_write_all(2),
-                    terminal=size and (size.lines, size.columns)) as command:
-        with _raw_terminal(command) if options.terminal else contextlib.nullcontext():
-            command.feed(_Input())
-            return command.wait(left()).status
+    command = host.start(options.command, env=environment, stdout=_write_all(1), stderr=_write_all(2),
+                         terminal=size and (size.lines, size.columns))
+    with _raw_terminal(command) if options.terminal else contextlib.nullcontext():
+        command.feed(_Input())
+        return command.wait(left()).status
 
 
 def _boot(options, seconds):
@@ -201,7 +201,10 @@ def _session(options):
         return None if deadline is None else max(0, deadline - time.monotonic())
 
     if options.out is not None:
-        os.makedirs(options.out, exist_ok=True)
+        try:
+            os.makedirs(options.out, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make the folder {options.out}: {error.strerror}") from error
     with contextlib.ExitStack() as stack:
         try:
             with _Progress("booting"):
@@ -213,14 +216,14 @@ def _session(options):
             log = stack.enter_context(open(options.log, "w", encoding="utf-8"))
             stack.callback(lambda: log.write(host.kernel_log))
         try:
-            return _run_command(host, options, left)
+            status = _run_command(host, options, left)
         except CommandTimeout:
             _say(f"the command was still running at the end of the time limit of {options.timeout:g} s")
-            return STATUS_TIMEOUT
-        finally:
-            if options.out is not None and host.alive:
-                with _Progress(f"copying to {options.out}"):
-                    host.fetch(image.OUT, options.out, _FETCH_TIMEOUT)
+            status = STATUS_TIMEOUT
+        if options.out is not None:
+            with _Progress(f"copying to {options.out}"):
+                host.fetch(image.OUT, options.out, _FETCH_TIMEOUT)
+        return status
 
 
 def _say(message):

@@ -112,6 +112,8 @@ class Host:
         """Starts a command: a list of arguments, or a text for sh. `env` is added to the environment.
         `stdout` and `stderr` are called with bytes as they come; without them the Result has them.
         `terminal` is (rows, columns): the command gets a terminal, which is also its stderr."""
+        if self._machine.closed:
+            raise HostError("the host has ended")
         if self._command is not None:
             raise RuntimeError("this host still runs a command")
         command = ["sh", "-c", command] if isinstance(command, str) else list(command)
@@ -255,7 +257,7 @@ class Command:
         return self
 
     def __exit__(self, *_):
-        if self._result is None:
+        if self._result is None and self._host.alive:
             with contextlib.suppress(HostError):
                 self._kill()
 

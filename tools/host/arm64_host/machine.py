@@ -67,9 +67,12 @@ class Machine:
                 pass
 
     @property
+    def closed(self):
+        return self._closing.is_set()
+
+    @property
     def running(self):
-        return (self._process is not None and self._process.poll() is None and
-                not self._closing.is_set())
+        return not self.closed and self._process.poll() is None
 
     @property
     def log(self):

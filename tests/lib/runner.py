@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""Runs the unittest tests of a folder, several at a time: what the run.py of each folder shares."""
+"""Runs the tests of a folder, several at a time. One line for each; the last line is
+"N passed, N failed, N skipped"."""
 
 import argparse
 import concurrent.futures
@@ -28,9 +29,10 @@ def run(test):
     return test.id(), problems, skipped, time.monotonic() - started
 
 
-def main(folder, firn, build, long_tests, usage):
-    """Runs the tests of `folder`, which need the binary `firn`, made by `build`; `long_tests` are the
-    beginnings of names of those to start first."""
+def main(folder, usage, long=(), missing=None):
+    """The main function of a folder's run.py; `usage` is its help. Tests whose names start with one of
+    `long` start first, so that no long one is left over at the end. `missing` is what the tests need and
+    is not there, if anything is."""
     parser = argparse.ArgumentParser(description=usage,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("patterns", nargs="*", metavar="PATTERN")
@@ -44,14 +46,14 @@ def main(folder, firn, build, long_tests, usage):
         sys.exit("\n".join(loader.errors))
     tests = [test for test in tests
              if not options.patterns or any(part in test.id() for part in options.patterns)]
-    tests.sort(key=lambda test: not test.id().startswith(long_tests))
+    tests.sort(key=lambda test: not test.id().startswith(tuple(long)))
     if options.list:
         print("\n".join(test.id() for test in tests))
         return 0
     if not tests:
         sys.exit("run.py: no test has such a name; see --list")
-    if not os.access(firn, os.X_OK):
-        sys.exit(f"run.py: {firn} is not there: {build}")
+    if missing:
+        sys.exit(f"run.py: {missing}")
 
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
@@ -64,3 +66,4 @@ def main(folder, firn, build, long_tests, usage):
                 print("    | " + problem.rstrip().replace("\n", "\n    | "), flush=True)
     print(f"{counts['ok']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
     return 1 if counts["FAILED"] else 0
+
