@@ -2,6 +2,8 @@
 #include "arch-aarch64/controller_choice.h"
 
 #include <cerrno>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,34 +27,24 @@ absl::StatusOr<ChosenController> Make(Vm& vm, const InterruptControllerConfig& c
   return ChosenController{.controller = *std::move(controller), .reason = std::string(reason)};
 }
 
-// GICv5 was asked for and is not there. ENODEV is the answer of an old kernel and of an old
-// machine alike.
-absl::Status Gicv5Missing(Vm& vm) {
+absl::StatusOr<ChosenController> MakeGicv5(Vm& vm, const InterruptControllerConfig& config) {
+  absl::StatusOr<ChosenController> made = Make<Gicv5>(vm, config);
+  // Errors that keep an errno are others than that the host has none for Linux.
+  if (!absl::IsFailedPrecondition(made.status()) || GetErrno(made.status()) != 0) return made;
   const absl::StatusOr<bool> has_v3 = Gicv3::IsAvailable(vm);
   if (!has_v3.ok()) return has_v3.status();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "--gic=v5: this host's KVM has no GICv5 for guests: either the machine has no GICv5, or its "
-      "kernel is older than Linux 7.4 or in protected mode (pKVM)",
-      *has_v3 ? "; it has a GICv3: use --gic=auto or v3" : "",
-      "; the software hypervisor has a GICv5 on any machine"));
-}
-
-absl::StatusOr<ChosenController> MakeGicv5(Vm& vm, const InterruptControllerConfig& config) {
-  if (absl::IsFailedPrecondition(Gicv5::FindDeviceType(vm).status())) return Gicv5Missing(vm);
-  absl::StatusOr<ChosenController> made = Make<Gicv5>(vm, config);
-  if (absl::IsFailedPrecondition(made.status()) && Gicv3::IsAvailable(vm).value_or(false)) {
-    return Suggest(made.status(), "this host has a GICv3 too: use --gic=v3");
-  }
-  return made;
+  return Annotate(
+      Suggest(made.status(), *has_v3 ? "this host has a GICv3: use --gic=auto or v3" : ""),
+      "--gic=v5");
 }
 
 absl::StatusOr<ChosenController> ChooseAutomatically(Hypervisor& hypervisor, Vm& vm, int ipa_bits,
                                                      const InterruptControllerConfig& config) {
-  const absl::StatusOr<uint32_t> v5 = Gicv5::FindDeviceType(vm);
-  if (!v5.ok() && !absl::IsFailedPrecondition(v5.status())) return v5.status();
+  const absl::StatusOr<std::optional<uint32_t>> v5 = Gicv5::FindDeviceType(vm);
+  if (!v5.ok()) return v5.status();
   const absl::StatusOr<bool> has_v3 = Gicv3::IsAvailable(vm);
   if (!has_v3.ok()) return has_v3.status();
-  if (!v5.ok()) {
+  if (!v5->has_value()) {
     if (*has_v3) return Make<Gicv3>(vm, config, kNoGicv5Reason);
     return absl::FailedPreconditionError(
         "this host's KVM has neither a GICv5 nor a GICv3 for guests: its interrupt controller "
@@ -72,10 +64,10 @@ absl::StatusOr<ChosenController> ChooseAutomatically(Hypervisor& hypervisor, Vm&
 absl::StatusOr<Gicv5Support> ProbeGicv5(Hypervisor& hypervisor, int ipa_bits) {
   const absl::StatusOr<std::unique_ptr<Vm>> vm = hypervisor.CreateVm(ipa_bits);
   if (!vm.ok()) return vm.status();
-  const absl::StatusOr<uint32_t> type = Gicv5::FindDeviceType(**vm);
-  if (absl::IsFailedPrecondition(type.status())) return Gicv5Support::kNone;
+  const absl::StatusOr<std::optional<uint32_t>> type = Gicv5::FindDeviceType(**vm);
   if (!type.ok()) return type.status();
-  const absl::StatusOr<Device*> device = (*vm)->CreateDevice(*type);
+  if (!type->has_value()) return Gicv5Support::kNone;
+  const absl::StatusOr<Device*> device = (*vm)->CreateDevice(**type);
   if (!device.ok()) return Annotate(device.status(), "probing the GICv5");
   const absl::Status has_irs = (*device)->HasAttr(kvm::kVgicGrpAddr, kvm::kVgicV5AddrTypeIrs);
   if (GetErrno(has_irs) == ENXIO) return Gicv5Support::kPpiOnly;

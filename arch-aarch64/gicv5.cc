@@ -34,7 +34,7 @@ absl::Status NotYet(std::string_view what) {
 
 }  // namespace
 
-absl::StatusOr<uint32_t> Gicv5::FindDeviceType(Vm& vm) {
+absl::StatusOr<std::optional<uint32_t>> Gicv5::FindDeviceType(Vm& vm) {
   for (const uint32_t type : {kvm::kDevTypeArmVgicV5, kvm::kDevTypeArmVgicV5Early}) {
     const absl::StatusOr<Device*> device = vm.CreateDevice(type, /*test_only=*/true);
     if (device.ok()) return type;
@@ -42,9 +42,7 @@ absl::StatusOr<uint32_t> Gicv5::FindDeviceType(Vm& vm) {
       return Annotate(device.status(), "looking for a GICv5 on this host");
     }
   }
-  return absl::FailedPreconditionError(
-      "this host has no GICv5 for guests: that takes an arm64 machine with a GICv5, Linux 7.4 or "
-      "later, and KVM not in protected mode; the software hypervisor has one on any machine");
+  return std::nullopt;
 }
 
 absl::StatusOr<std::unique_ptr<Gicv5>> Gicv5::Create(Vm& vm,
@@ -57,9 +55,17 @@ absl::StatusOr<std::unique_ptr<Gicv5>> Gicv5::Create(Vm& vm,
     return absl::InvalidArgumentError(
         absl::StrCat("GICv5: ", config.vcpu_ids.size(), " vCPUs, KVM has 1 to ", kMaximumVcpus));
   }
-  const absl::StatusOr<uint32_t> type = FindDeviceType(vm);
+  const absl::StatusOr<std::optional<uint32_t>> type = FindDeviceType(vm);
   if (!type.ok()) return type.status();
-  const absl::StatusOr<Device*> device = vm.CreateDevice(*type);
+  if (!type->has_value()) {
+    return absl::FailedPreconditionError(
+        "this host has no GICv5 for guests: either the machine has no GICv5, or its kernel is "
+        "older "
+        "than Linux 7.4 or has KVM in protected mode (pKVM); the software hypervisor has a GICv5 "
+        "on "
+        "any machine");
+  }
+  const absl::StatusOr<Device*> device = vm.CreateDevice(**type);
   if (!device.ok()) return Annotate(device.status(), "GICv5");
 
   const absl::Status has_irs = (*device)->HasAttr(kvm::kVgicGrpAddr, kvm::kVgicV5AddrTypeIrs);

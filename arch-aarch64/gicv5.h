@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,9 +29,9 @@ enum class Gicv5IstInterface {
 
 class Gicv5 final : public InterruptController {
  public:
-  // The device type that `vm` knows VGICv5 by (kernels differ), found without making one.
-  // FailedPrecondition, saying what to do, where the host has none; other errors keep errno.
-  static absl::StatusOr<uint32_t> FindDeviceType(Vm& vm);
+  // The device type that `vm` knows VGICv5 by (kernels differ), found without making one; none
+  // where the host has none. Errors keep errno.
+  static absl::StatusOr<std::optional<uint32_t>> FindDeviceType(Vm& vm);
 
   // Makes the device in `vm`, which outlives the result. FailedPrecondition where the host has no
   // GICv5, or its kernel has one without the SPIs and LPIs that Linux needs as a guest;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "hypervisor/errno_status.h"
 
+#include <cerrno>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -35,7 +36,14 @@ absl::Status ErrnoStatus(int error_number, std::string_view call) {
       absl::StrCat(call, ": ", strerrordesc_np(error_number) ? strerrordesc_np(error_number) : "",
                    " (", ErrnoName(error_number), ")"));
   status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error_number)));
-  return status;
+  switch (error_number) {
+    case EMFILE:
+      return Suggest(status, "raise this process's limit of open files (ulimit -n)");
+    case ENFILE:
+      return Suggest(status, "the host has too many open files: raise fs.file-max, or end some");
+    default:
+      return status;
+  }
 }
 
 int GetErrno(const absl::Status& status) {

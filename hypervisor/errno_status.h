@@ -10,9 +10,10 @@
 namespace firn {
 
 // The status of a failed call: its code follows absl::ErrnoToStatusCode, its message reads
-// "`call`: No such device (ENODEV)", and GetErrno gives `error_number` back.
-// `call` names the call and its object ("KVM_CREATE_DEVICE(ARM_VGIC_V5)", "open /dev/kvm").
-// `error_number` is an errno value above 0.
+// "`call`: No such device (ENODEV)", and GetErrno gives `error_number` back. Where the errno has
+// one remedy whatever the call (EMFILE, ENFILE), the message goes on with it. `call` names the call
+// and its object ("KVM_CREATE_DEVICE(ARM_VGIC_V5)", "open /dev/kvm"). `error_number` is an errno
+// value above 0.
 absl::Status ErrnoStatus(int error_number, std::string_view call);
 
 // The errno that `status` carries, or 0 where it carries none (OK, or made otherwise).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "hypervisor/errno_status.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -22,6 +23,20 @@ TEST(ErrnoStatusTest, AnnotateKeepsErrno) {
   EXPECT_EQ(GetErrno(status), EBUSY);
   EXPECT_EQ(status.message(), "while booting: call: Device or resource busy (EBUSY)");
   EXPECT_TRUE(Annotate(absl::OkStatus(), "x").ok());
+}
+
+TEST(ErrnoStatusTest, SuggestsWhatIsTheSameForEveryCall) {
+  EXPECT_THAT(std::string(ErrnoStatus(EMFILE, "eventfd").message()),
+              ::testing::HasSubstr("eventfd: Too many open files (EMFILE): raise"));
+  EXPECT_EQ(GetErrno(ErrnoStatus(ENFILE, "open")), ENFILE);
+}
+
+TEST(ErrnoStatusTest, SuggestPutsTheRemedyLastAndKeepsErrno) {
+  const absl::Status status = Suggest(ErrnoStatus(ENODEV, "call"), "do this");
+  EXPECT_EQ(status.message(), "call: No such device (ENODEV): do this");
+  EXPECT_EQ(GetErrno(status), ENODEV);
+  EXPECT_EQ(Suggest(status, ""), status);
+  EXPECT_TRUE(Suggest(absl::OkStatus(), "do this").ok());
 }
 
 TEST(ErrnoStatusTest, OtherStatusesHaveNoErrno) {

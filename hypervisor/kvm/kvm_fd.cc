@@ -20,10 +20,6 @@ constexpr unsigned kLongestPauseMicroseconds = 1000;
 
 std::string_view Remedy(int error_number) {
   switch (error_number) {
-    case EMFILE:
-      return "raise this process's limit of open files (ulimit -n)";
-    case ENFILE:
-      return "the host has too many open files: raise fs.file-max, or end some processes";
     case ENOMEM:
       return "the host, or this process's memory limit, has not enough memory left";
     case ENOTTY:

@@ -15,7 +15,7 @@
 namespace firn::kvm {
 
 // The status of a failed call, with errno, and a remedy where the errno has one that does not
-// depend on the call (EMFILE: the limit of open files).
+// depend on the call (ENOMEM, ENOTTY, EPERM).
 absl::Status KvmError(int error_number, std::string_view call);
 
 class KvmFd {

@@ -9,7 +9,7 @@ import guest
 
 class BadHostTest(KvmTest):
     # Runs firn as nobody.
-    UNPRIVILEGED = "start-stop-daemon -S -c 65534:65534 -x $PWD/firn --"
+    UNPRIVILEGED = "start-stop-daemon -S -c nobody:nogroup -x $PWD/firn --"
 
     def check(self, *words, before="", firn="firn", after="", arguments=()):
         """`before` and `after` are shell lines around firn."""

@@ -6,9 +6,9 @@ import gzip
 import json
 import os
 import pathlib
-import queue
 import sys
 import tempfile
+import threading
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -38,25 +38,27 @@ class HostPool:
     """Hosts that have booted, for one test at a time each."""
 
     def __init__(self):
-        self._idle = {name: queue.SimpleQueue() for name in HOSTS}
+        self._lock = threading.Lock()
+        self._idle = {name: [] for name in HOSTS}
         self._all = []
         atexit.register(self.close)
 
     def take(self, name):
-        try:
-            return self._idle[name].get_nowait()
-        except queue.Empty:
-            files = {"firn": FIRN}
-            for kernel in GUEST_KERNELS:
-                files[f"vmlinuz-{kernel}"] = kernel_image(f"{kernel}-cloud")
-                files[f"initrd-{kernel}"] = initrd(f"{kernel}-cloud")
-            host = Host(files=files, memory="3G", **HOSTS[name])
-            self._all.append(host)
-            return host
+        with self._lock:
+            if self._idle[name]:
+                return self._idle[name].pop()
+        files = {"firn": FIRN}
+        for kernel in GUEST_KERNELS:
+            files[f"vmlinuz-{kernel}"] = kernel_image(f"{kernel}-cloud")
+            files[f"initrd-{kernel}"] = initrd(f"{kernel}-cloud")
+        host = Host(files=files, memory="3G", **HOSTS[name])
+        self._all.append(host)
+        return host
 
     def give(self, name, host):
         if host.alive:
-            self._idle[name].put(host)
+            with self._lock:
+                self._idle[name].append(host)
 
     def close(self):
         for host in self._all:

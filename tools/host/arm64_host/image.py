@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import stat
 import subprocess
+import threading
 import sys
 
 from .errors import HostError, SetupError, UsageError
@@ -84,8 +85,9 @@ def _base(kernel, out):
     archive.character_device("dev/console", 5, 1)
     archive.file("bin/busybox", _BUSYBOX.read_bytes(), 0o755)
     archive.link("bin/sh", "busybox")
-    archive.file("etc/passwd", b"root:x:0:0:root:/home:/bin/sh\n")
-    archive.file("etc/group", b"root:x:0:\n")
+    archive.file("etc/passwd", b"root:x:0:0:root:/home:/bin/sh\n"
+                 b"nobody:x:65534:65534:nobody:/:/bin/sh\n")
+    archive.file("etc/group", b"root:x:0:\nnogroup:x:65534:\n")
     archive.file("init", (HOST / "init").read_bytes(), 0o755)
     archive.file("agent", _agent(), 0o755)
     for index, (name, data) in enumerate(KernelModules(kernel / "modules").load_order(_MODULES)):
@@ -101,7 +103,8 @@ def _agent():
     path = _CACHE / f"agent-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}")
+        # Of this thread alone: two that start hosts at once may both find it missing.
+        scratch = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         result = subprocess.run([compiler, *_COMPILE_FLAGS, "-o", scratch, source], check=False,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, errors="replace")
