@@ -19,7 +19,7 @@ from .machine import GONE, Machine
 BOOT_TIMEOUT = 120
 _MAX_CPUS = 64
 _CHUNK = 32 << 10
-# Input on its way to a command (agent.cc, frame A): less than a socket holds, so that sending it never
+# Input on its way to a command (agent/main.cc, frame A): less than a socket holds, so that sending it never
 # blocks.
 _INPUT_WINDOW = 96 << 10
 # How long the host may take to stop a command, or to pass its files on.

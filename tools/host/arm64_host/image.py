@@ -60,11 +60,10 @@ def initramfs(kernel):
     if not _BUSYBOX.exists():
         raise SetupError("busybox for arm64 (.deps/guest/busybox)")
     release = (kernel / "release").read_text().strip()
-    sources = [HERE / "image.py", HOST / "init", HOST / "agent.cc", ROOT / "tools/guest/newc.py",
+    sources = [HERE / "image.py", HOST / "init", *_agent_sources(), ROOT / "tools/guest/newc.py",
                ROOT / "tools/guest/kernel_modules.py"]
-    key = hashlib.sha256(release.encode())
-    for path in sources:
-        key.update(path.read_bytes())
+    key = _digest(sources)
+    key.update(release.encode())
     for path in (_BUSYBOX, kernel / "modules", kernel / "release"):
         key.update(str(path.stat().st_mtime_ns).encode())
     path = _CACHE / f"initramfs-{release}-{key.hexdigest()[:16]}.cpio"
@@ -93,22 +92,32 @@ def _base(kernel, out):
     archive.finish()
 
 
+def _digest(paths):
+    digest = hashlib.sha256()
+    for path in paths:
+        data = path.read_bytes()
+        digest.update(f"{path.name} {len(data)} ".encode() + data)
+    return digest
+
+
+def _agent_sources():
+    return sorted([*(HOST / "agent").glob("*.cc"), *(HOST / "agent").glob("*.h")])
+
+
 def _agent():
     compiler = shutil.which(_COMPILER)
     if compiler is None:
         raise SetupError(f"{_COMPILER} (Debian's g++-12-aarch64-linux-gnu)")
-    source = HOST / "agent.cc"
-    path = _CACHE / f"agent-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(f".{os.getpid()}")
-        result = subprocess.run([compiler, *_COMPILE_FLAGS, "-o", scratch, source], check=False,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True, errors="replace")
+    sources = [source for source in _agent_sources() if source.suffix == ".cc"]
+    with open(os.memfd_create("agent"), "rb") as binary:
+        # (The linker writes there through /proc: no file has to be removed.)
+        result = subprocess.run(
+            [compiler, *_COMPILE_FLAGS, f"-I{ROOT}", "-o", f"/proc/self/fd/{binary.fileno()}", *sources],
+            check=False, pass_fds=[binary.fileno()], stdin=subprocess.DEVNULL, errors="replace",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if result.returncode != 0:
-            raise HostError(f"{source} does not compile:\n{result.stdout.strip()}")
-        scratch.rename(path)
-    return path.read_bytes()
+            raise HostError(f"the agent does not compile:\n{result.stdout.strip()}")
+        return binary.read()
 
 
 def _write_whole(path, write):
