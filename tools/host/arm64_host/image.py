@@ -3,6 +3,7 @@
 out/host under a name that tells what is in it; and the archive of a run's own files behind it."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
@@ -10,6 +11,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 
 from .errors import HostError, SetupError, UsageError
 
@@ -121,9 +123,15 @@ def _agent():
 
 
 def _write_whole(path, write):
-    """Makes a file that is there whole or not at all, and no other, whatever happens."""
+    """Makes a file that is there whole or not at all, and leaves no other behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o644)
+    try:
+        fd = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+            raise
+        _write_and_rename(path, write)  # a file system without nameless files
+        return
     with open(fd, "wb") as out:
         write(out)
         out.flush()
@@ -149,6 +157,18 @@ def open_disk(path):
             raise UsageError(f"{path} is not an ext4 image")
         stack.pop_all()
     return disk
+
+
+def _write_and_rename(path, write):
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, delete=False) as out:
+        try:
+            write(out)
+            out.flush()
+            os.chmod(out.name, 0o644)
+            os.rename(out.name, path)
+        except BaseException:
+            os.unlink(out.name)
+            raise
 
 
 def named_files(files):
