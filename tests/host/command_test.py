@@ -4,6 +4,7 @@
 import os
 import random
 import signal
+import subprocess
 
 from arm64_host_cli import STATUS_HOST, STATUS_TIMEOUT, HostTest
 
@@ -90,6 +91,19 @@ class FilesTest(HostTest):
         self.assertEqual((results / "a file").read_bytes(), b"")
         self.assertEqual(os.readlink(results / "link"), "a/b/data")
         self.assertTrue(os.access(results / "say", os.X_OK))
+
+    def test_disk_image(self):
+        self.write("tree/usr/share/text", "of the disk\n")
+        self.write("tree/lib/program", "#!/bin/sh\necho runs\n", 0o755)
+        path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", "tree", "image", "8M"], check=True,
+                       stdout=subprocess.DEVNULL, cwd=self.folder, env={"PATH": path})
+        outcome = self.tool("run", "--disk", "image", "--disk", "image", "--", "sh", "-c",
+                            "cat /disk0/usr/share/text /usr/share/text; /lib/program; ls /disk1; "
+                            ": > /disk0/file")
+        self.assertEqual((outcome.status, outcome.stdout),
+                         (1, "of the disk\nof the disk\nruns\nlib\nlost+found\nusr\n"), outcome)
+        self.assertIn("Read-only file system", outcome.stderr)
 
     def test_environment_of_commands(self):
         outcome = self.tool("run", "sh", "-c",

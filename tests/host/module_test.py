@@ -39,6 +39,8 @@ class HostModuleTest(HostTest):
             result = host.run("for i in $(seq 2000); do echo $i; done & wait; sleep 10000 & echo end")
             self.assertEqual(result.text.split(), [*map(str, range(1, 2001)), "end"])
 
+            self.assertEqual(host.run("yes & exit 4").status, 4)
+
             self.check_time_limit(host)
             self.check_signals(host)
             host.run("mkdir $OUT/x; echo result > $OUT/x/y; mknod $OUT/pipe p", check=True)

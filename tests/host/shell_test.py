@@ -37,8 +37,7 @@ class ShellTest(HostTest):
                 tool.send_signal(28)  # SIGWINCH, which comes by itself to a controlling terminal
                 os.write(user, b"\x03")  # for the command, not for the tool
                 self.read_until(user, b"# ")
-                os.write(user, b"stty size; exit 5\r")
-                self.read_until(user, b"44 88\r\n")
+                os.write(user, b"until stty size | grep '44 88'; do sleep 0.1; done; exit 5\r")
                 self.assertEqual(tool.wait(TIME_LIMIT), 5)
             finally:
                 tool.kill()

@@ -19,7 +19,7 @@ from .machine import GONE, Machine
 BOOT_TIMEOUT = 120
 _MAX_CPUS = 64
 _CHUNK = 32 << 10
-# Input on its way to a command (agent.cc, frame A): less than a socket holds, so that sending it never
+# Input on its way to a command (agent/main.cc, frame A): less than a socket holds, so that sending it never
 # blocks.
 _INPUT_WINDOW = 96 << 10
 # How long the host may take to stop a command, or to pass its files on.
@@ -374,13 +374,19 @@ class Command:
 
 def run(command, *, out=None, stdin=b"", timeout=None, command_options=None, **options):
     """Boots a host, runs one command in it, copies what it left in $OUT to the folder `out`, and returns
-    its Result. `timeout` is for all of it. `options`: those of Options."""
+    its Result. `timeout` is for boot and command; CommandTimeout is raised after the copying.
+    `command_options`: those of Host.start; `options`: those of Options."""
     started = time.monotonic()
     boot_timeout = BOOT_TIMEOUT if timeout is None else min(timeout, BOOT_TIMEOUT)
     with Host(boot_timeout=boot_timeout, **options) as host:
         rest = None if timeout is None else max(0, timeout - (time.monotonic() - started))
+        timed_out = result = None
         try:
-            return host.run(command, stdin=stdin, timeout=rest, **(command_options or {}))
-        finally:
-            if out is not None and host.alive:
-                host.fetch(image.OUT, out, _GRACE)
+            result = host.run(command, stdin=stdin, timeout=rest, **(command_options or {}))
+        except CommandTimeout as error:
+            timed_out = error
+        if out is not None:
+            host.fetch(image.OUT, out, _GRACE)
+        if timed_out is not None:
+            raise timed_out
+        return result

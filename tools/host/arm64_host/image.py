@@ -3,14 +3,15 @@
 out/host under a name that tells what is in it; and the archive of a run's own files behind it."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
 import shutil
 import stat
 import subprocess
-import threading
 import sys
+import tempfile
 
 from .errors import HostError, SetupError, UsageError
 
@@ -61,11 +62,10 @@ def initramfs(kernel):
     if not _BUSYBOX.exists():
         raise SetupError("busybox for arm64 (.deps/guest/busybox)")
     release = (kernel / "release").read_text().strip()
-    sources = [HERE / "image.py", HOST / "init", HOST / "agent.cc", ROOT / "tools/guest/newc.py",
+    sources = [HERE / "image.py", HOST / "init", *_agent_sources(), ROOT / "tools/guest/newc.py",
                ROOT / "tools/guest/kernel_modules.py"]
-    key = hashlib.sha256(release.encode())
-    for path in sources:
-        key.update(path.read_bytes())
+    key = _digest(sources)
+    key.update(release.encode())
     for path in (_BUSYBOX, kernel / "modules", kernel / "release"):
         key.update(str(path.stat().st_mtime_ns).encode())
     path = _CACHE / f"initramfs-{release}-{key.hexdigest()[:16]}.cpio"
@@ -95,29 +95,44 @@ def _base(kernel, out):
     archive.finish()
 
 
+def _digest(paths):
+    digest = hashlib.sha256()
+    for path in paths:
+        data = path.read_bytes()
+        digest.update(f"{path.name} {len(data)} ".encode() + data)
+    return digest
+
+
+def _agent_sources():
+    return sorted([*(HOST / "agent").glob("*.cc"), *(HOST / "agent").glob("*.h")])
+
+
 def _agent():
     compiler = shutil.which(_COMPILER)
     if compiler is None:
         raise SetupError(f"{_COMPILER} (Debian's g++-12-aarch64-linux-gnu)")
-    source = HOST / "agent.cc"
-    path = _CACHE / f"agent-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Of this thread alone: two that start hosts at once may both find it missing.
-        scratch = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-        result = subprocess.run([compiler, *_COMPILE_FLAGS, "-o", scratch, source], check=False,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True, errors="replace")
+    sources = [source for source in _agent_sources() if source.suffix == ".cc"]
+    with open(os.memfd_create("agent"), "rb") as binary:
+        # (The linker writes there through /proc: no file has to be removed.)
+        result = subprocess.run(
+            [compiler, *_COMPILE_FLAGS, f"-I{ROOT}", "-o", f"/proc/self/fd/{binary.fileno()}", *sources],
+            check=False, pass_fds=[binary.fileno()], stdin=subprocess.DEVNULL, errors="replace",
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if result.returncode != 0:
-            raise HostError(f"{source} does not compile:\n{result.stdout.strip()}")
-        scratch.rename(path)
-    return path.read_bytes()
+            raise HostError(f"the agent does not compile:\n{result.stdout.strip()}")
+        return binary.read()
 
 
 def _write_whole(path, write):
-    """Makes a file that is there whole or not at all, and no other, whatever happens."""
+    """Makes a file that is there whole or not at all, and leaves no other behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o644)
+    try:
+        fd = os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+            raise
+        _write_and_rename(path, write)  # a file system without nameless files
+        return
     with open(fd, "wb") as out:
         write(out)
         out.flush()
@@ -143,6 +158,18 @@ def open_disk(path):
             raise UsageError(f"{path} is not an ext4 image")
         stack.pop_all()
     return disk
+
+
+def _write_and_rename(path, write):
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, delete=False) as out:
+        try:
+            write(out)
+            out.flush()
+            os.chmod(out.name, 0o644)
+            os.rename(out.name, path)
+        except BaseException:
+            os.unlink(out.name)
+            raise
 
 
 def named_files(files):

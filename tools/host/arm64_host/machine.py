@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""A QEMU process with its channels: the agent's frames (agent.cc), the kernel log, QEMU's own words."""
+"""A QEMU process with its channels: the agent's frames (agent/main.cc), the kernel log, QEMU's own words."""
 
 import collections
 import os
