@@ -17,6 +17,11 @@ constexpr std::string_view kPpiOnlyReason =
     "not GICv5, because this kernel's GICv5 for guests has no SPIs and LPIs (Linux 7.4 has)";
 constexpr std::string_view kNoGicv5Reason = "not GICv5, because this host has none for guests";
 
+// That the host has it not; a call that failed with EBUSY is a FailedPrecondition too.
+bool SaysMissing(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) && GetErrno(status) == 0;
+}
+
 template <typename Controller>
 absl::StatusOr<ChosenController> Make(Vm& vm, const InterruptControllerConfig& config,
                                       std::string_view reason = {}) {
@@ -38,9 +43,9 @@ absl::Status Gicv5Missing(Vm& vm) {
 }
 
 absl::StatusOr<ChosenController> MakeGicv5(Vm& vm, const InterruptControllerConfig& config) {
-  if (absl::IsFailedPrecondition(Gicv5::FindDeviceType(vm).status())) return Gicv5Missing(vm);
+  if (SaysMissing(Gicv5::FindDeviceType(vm).status())) return Gicv5Missing(vm);
   absl::StatusOr<ChosenController> made = Make<Gicv5>(vm, config);
-  if (absl::IsFailedPrecondition(made.status()) && Gicv3::IsAvailable(vm).value_or(false)) {
+  if (SaysMissing(made.status()) && Gicv3::IsAvailable(vm).value_or(false)) {
     return Suggest(made.status(), "this host has a GICv3 too: use --gic=v3");
   }
   return made;
@@ -49,7 +54,7 @@ absl::StatusOr<ChosenController> MakeGicv5(Vm& vm, const InterruptControllerConf
 absl::StatusOr<ChosenController> ChooseAutomatically(Hypervisor& hypervisor, Vm& vm, int ipa_bits,
                                                      const InterruptControllerConfig& config) {
   const absl::StatusOr<uint32_t> v5 = Gicv5::FindDeviceType(vm);
-  if (!v5.ok() && !absl::IsFailedPrecondition(v5.status())) return v5.status();
+  if (!v5.ok() && !SaysMissing(v5.status())) return v5.status();
   const absl::StatusOr<bool> has_v3 = Gicv3::IsAvailable(vm);
   if (!has_v3.ok()) return has_v3.status();
   if (!v5.ok()) {
@@ -73,7 +78,7 @@ absl::StatusOr<Gicv5Support> ProbeGicv5(Hypervisor& hypervisor, int ipa_bits) {
   const absl::StatusOr<std::unique_ptr<Vm>> vm = hypervisor.CreateVm(ipa_bits);
   if (!vm.ok()) return vm.status();
   const absl::StatusOr<uint32_t> type = Gicv5::FindDeviceType(**vm);
-  if (absl::IsFailedPrecondition(type.status())) return Gicv5Support::kNone;
+  if (SaysMissing(type.status())) return Gicv5Support::kNone;
   if (!type.ok()) return type.status();
   const absl::StatusOr<Device*> device = (*vm)->CreateDevice(*type);
   if (!device.ok()) return Annotate(device.status(), "probing the GICv5");
