@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/log/check.h"
+#include "arch-aarch64/gicv3.h"
 #include "arch-aarch64/gicv5.h"
 #include "arch-aarch64/vcpu_setup.h"
 #include "hypervisor/kvm/kvm_hypervisor.h"
@@ -17,35 +18,12 @@ constexpr GuestAddress kMemory(0x40000000), kEntry(0x40200000), kFdt(0x40300000)
 constexpr uint64_t kMemorySize = 4 << 20;
 constexpr uint64_t kDevice = 0x0b000100;
 
-// GICv3 with an ITS, by the attributes of arm-vgic-v3.rst and arm-vgic-its.rst.
-struct Gicv3Devices {
-  Device* gic = nullptr;
-  Device* its = nullptr;
-};
-
-absl::StatusOr<Gicv3Devices> MakeGicv3(Vm& vm) {
-  Gicv3Devices devices;
-  for (const auto& [type, device] :
-       {std::pair{kDevTypeArmVgicV3, &devices.gic}, std::pair{kDevTypeArmVgicIts, &devices.its}}) {
-    const absl::StatusOr<Device*> test = vm.CreateDevice(type, /*test_only=*/true);
-    if (!test.ok()) return test.status();
-    const absl::StatusOr<Device*> made = vm.CreateDevice(type);
-    if (!made.ok()) return made.status();
-    *device = *made;
-  }
-  return devices;
-}
-
-absl::Status InitGicv3(const Gicv3Devices& devices, uint32_t vcpus) {
-  Device& gic = *devices.gic;
-  absl::Status status = SetAttrU64(gic, kVgicGrpAddr, kVgicV3AddrTypeDist, 0x08000000);
-  const uint64_t region = uint64_t{vcpus} << 52 | 0x080a0000;
-  if (status.ok()) status = SetAttrU64(gic, kVgicGrpAddr, kVgicV3AddrTypeRedistRegion, region);
-  if (status.ok()) status = SetAttrU32(gic, kVgicGrpNrIrqs, 0, 64);
-  if (status.ok()) status = gic.SetAttr(kVgicGrpCtrl, kVgicCtrlInit, 0);
-  if (status.ok()) status = SetAttrU64(*devices.its, kVgicGrpAddr, kVgicItsAddrType, 0x08080000);
-  if (status.ok()) status = devices.its->SetAttr(kVgicGrpCtrl, kVgicCtrlInit, 0);
-  return status;
+template <typename Controller>
+absl::Status MakeController(const InterruptControllerConfig& config, BootedGuest& guest) {
+  absl::StatusOr<std::unique_ptr<Controller>> controller = Controller::Create(*guest.vm, config);
+  if (!controller.ok()) return controller.status();
+  guest.interrupt_controller = *std::move(controller);
+  return absl::OkStatus();
 }
 
 absl::Status MakeVcpus(const BootPlan& plan, BootedGuest& guest) {
@@ -69,19 +47,12 @@ absl::Status MakeVm(KvmCalls& calls, const BootPlan& plan, BootedGuest& guest) {
   absl::Status status = MapGuestMemory(*guest.vm, *guest.memory);
   if (!status.ok()) return status;
 
-  if (plan.gic == BootPlan::Gic::kV3) {
-    const absl::StatusOr<Gicv3Devices> gicv3 = MakeGicv3(*guest.vm);
-    if (!gicv3.ok()) return gicv3.status();
-    status = MakeVcpus(plan, guest);
-    return status.ok() ? InitGicv3(*gicv3, plan.vcpus) : status;
-  }
   InterruptControllerConfig config = {.spis = 40, .vcpu_ids = {}};
   for (uint32_t id = 0; id < plan.vcpus; ++id) config.vcpu_ids.push_back(id);
-  absl::StatusOr<std::unique_ptr<Gicv5>> gicv5 = Gicv5::Create(*guest.vm, config);
-  if (!gicv5.ok()) return gicv5.status();
-  guest.gicv5 = *std::move(gicv5);
-  status = MakeVcpus(plan, guest);
-  return status.ok() ? guest.gicv5->Init() : status;
+  status = plan.gic == BootPlan::Gic::kV3 ? MakeController<Gicv3>(config, guest)
+                                          : MakeController<Gicv5>(config, guest);
+  if (status.ok()) status = MakeVcpus(plan, guest);
+  return status.ok() ? guest.interrupt_controller->Init() : status;
 }
 
 absl::Status MakeEventFds(BootedGuest& guest) {

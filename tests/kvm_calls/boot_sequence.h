@@ -29,7 +29,7 @@ struct BootedGuest {
   std::unique_ptr<Hypervisor> hypervisor;
   std::vector<EventFd> events;
   std::unique_ptr<Vm> vm;
-  std::unique_ptr<InterruptController> gicv5;
+  std::unique_ptr<InterruptController> interrupt_controller;
   std::vector<std::unique_ptr<Vcpu>> vcpus;
 };
 

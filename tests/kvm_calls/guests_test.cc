@@ -21,7 +21,6 @@ using software::GuestOptions;
 using software::GuestOutcome;
 using software::MmioValue;
 using software::SetMmioValue;
-using software::SoftwareOptions;
 using software::gicv5::Dialect;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -48,7 +47,7 @@ class GuestsTest : public ::testing::TestWithParam<Dialect> {
   }
 
   // Calls `action` for each byte that the guest writes to its console.
-  static void OnConsole(Guest& guest, std::function<void(char byte)> action) {
+  static void OnConsole(Guest& guest, const std::function<void(char byte)>& action) {
     guest.OnMmio(Guest::kConsole, [action](unsigned, MmioExit& exit) {
       action(static_cast<char>(MmioValue(exit)));
     });

@@ -74,7 +74,7 @@ TEST(HostsTest, EveryCapabilityIsNamedOrNotNeeded) {
     const bool is_used = capability == kCapMaxVcpus || capability == kCapMaxVcpuId ||
                          capability == kCapNrMemslots || capability == kCapIrqfdResample;
     EXPECT_EQ(status.ok(), !is_used) << status;
-    if (is_used) EXPECT_EQ(GetErrno(status), EINVAL);
+    EXPECT_EQ(GetErrno(status), is_used ? EINVAL : 0);
   }
 }
 
@@ -149,10 +149,9 @@ TEST(HostsTest, Gicv5OnAGicv3HostNamesEveryPossibleCause) {
               AllOf(HasSubstr("GICv5"), HasSubstr("machine"), HasSubstr("Linux 7.4")));
 }
 
-TEST(HostsTest, Gicv3OnAGicv5Host) {
-  const absl::Status status = BootOn(Gicv5Host(), {.gic = BootPlan::Gic::kV3});
-  EXPECT_EQ(GetErrno(status), ENODEV);
-  EXPECT_THAT(status.message(), HasSubstr("KVM_CREATE_DEVICE"));
+TEST(HostsTest, Gicv3OnAGicv5HostNamesEveryPossibleCause) {
+  EXPECT_THAT(BootOn(Gicv5Host(), {.gic = BootPlan::Gic::kV3}).message(),
+              AllOf(HasSubstr("no GICv3"), HasSubstr("machine"), HasSubstr("kernel")));
 }
 
 }  // namespace
