@@ -94,6 +94,14 @@ class ConsoleTest(GuestTest):
             self.read_until(firn, "FIRN-TEST input: ok")
             self.assertEqual(firn.wait(), 0)
 
+    def test_virtio_console(self):
+        arguments = self.guest_arguments("input", "--console-device=virtio")
+        index = arguments.index("--cmdline") + 1
+        arguments[index] = arguments[index].replace("console=ttyS0", "console=hvc0")
+        outcome = self.firn(*arguments, stdin=b"early bird\nend\n")
+        self.assertEqual(outcome.lines("FIRN-INPUT got"), ["[early bird]", "[end]"], str(outcome))
+        self.assertEqual(outcome.status, guest.STATUS_POWER_OFF)
+
     def test_input_that_comes_before_the_guest_listens(self):
         outcome = self.boot("input", stdin=b"early bird\nend\n")
         self.assertEqual(outcome.lines("FIRN-INPUT got"), ["[early bird]", "[end]"])

@@ -79,7 +79,7 @@ class DevicesTest(KvmTest):
                             words=["firn.root=/dev/vda"])
         self.assertEqual(outcome.lines("FIRN-ROOT"), ["/dev/vda ext4", self.NUMBERS], str(outcome))
         stats = outcome.stats
-        requests = stats["devices"]["blk.drive0"]
+        requests = stats["devices"]["blk.disk0"]
         self.assertGreater(requests["bytes_written"], 2 << 20, stats)
         self.assertLessEqual(requests["interrupts"], requests["requests"] * 1.05)
         self.assertLessEqual(requests["notifications"], requests["requests"] * 1.05)

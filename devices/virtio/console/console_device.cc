@@ -19,22 +19,16 @@ void ConsoleDevice::ReadConfig(uint64_t offset, absl::Span<std::byte> data) cons
 }
 
 void ConsoleDevice::Activate(ActiveQueues queues) {
-  bool has_room = false;
-  {
-    absl::MutexLock lock(&mutex_);
-    queues_ = std::move(queues);
-    // Input waits for buffers, and for the doorbell that announces them.
-    Virtqueue* receive = queues_.queue(kReceiveQueue);
-    if (receive != nullptr && receive->EnableNotifications()) {
-      has_room = std::exchange(input_waits_, false);
-    }
-  }
-  if (has_room && on_input_room_) on_input_room_();
+  absl::MutexLock lock(&mutex_);
+  queues_ = std::move(queues);
+  // Input waits for buffers, and for the doorbell that announces them.
+  if (Virtqueue* receive = queues_.queue(kReceiveQueue)) receive->EnableNotifications();
 }
 
 void ConsoleDevice::Reset() {
   absl::MutexLock lock(&mutex_);
   queues_ = ActiveQueues();
+  guest_has_written_ = false;
 }
 
 bool ConsoleDevice::OnQueueNotify(uint16_t queue) {
@@ -43,7 +37,7 @@ bool ConsoleDevice::OnQueueNotify(uint16_t queue) {
   {
     absl::MutexLock lock(&mutex_);
     if (queue == kTransmitQueue) more = Transmit();
-    if (queue == kReceiveQueue) has_room = std::exchange(input_waits_, false);
+    if (ReceiveQueue() != nullptr) has_room = std::exchange(input_waits_, false);
   }
   if (has_room && on_input_room_) on_input_room_();
   return more;
@@ -56,13 +50,14 @@ bool ConsoleDevice::Transmit() {
                         output_.Write(bytes);
                       }
                       counters_.bytes_written.Add(chain.readable_size());
+                      guest_has_written_ = guest_has_written_ || chain.readable_size() != 0;
                       return 0;
                     });
 }
 
 size_t ConsoleDevice::OfferInput(absl::Span<const std::byte> data) {
   absl::MutexLock lock(&mutex_);
-  Virtqueue* receive = queues_.queue(kReceiveQueue);
+  Virtqueue* receive = ReceiveQueue();
   size_t taken = 0;
   while (receive != nullptr && taken < data.size()) {
     absl::StatusOr<std::optional<DescriptorChain>> chain = receive->Pop();

@@ -25,6 +25,8 @@ class ConsoleDevice final : public VirtioDevice {
 
   // Input for the guest: puts what fits into the buffers that the driver has posted and returns
   // the bytes taken. Nothing is kept here, so nothing grows: the rest is the caller's to keep.
+  // Takes nothing before the guest has written something itself: while it sets the port up,
+  // Linux's driver posts buffers and throws away what comes in them.
   size_t OfferInput(absl::Span<const std::byte> data);
 
   DeviceType type() const override { return DeviceType::kConsole; }
@@ -42,11 +44,16 @@ class ConsoleDevice final : public VirtioDevice {
   static constexpr std::array<uint16_t, 2> kQueueSizes = {64, 64};
 
   bool Transmit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The queue for input, where the guest listens.
+  Virtqueue* ReceiveQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return guest_has_written_ ? queues_.queue(kReceiveQueue) : nullptr;
+  }
 
   ByteSink& output_;
   const std::function<void()> on_input_room_;
   absl::Mutex mutex_;
   ActiveQueues queues_ ABSL_GUARDED_BY(mutex_);
+  bool guest_has_written_ ABSL_GUARDED_BY(mutex_) = false;
   // OfferInput found too little room.
   bool input_waits_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -19,6 +19,17 @@ class ConsoleDeviceTest : public ::testing::Test {
     return device_.OfferInput({reinterpret_cast<const std::byte*>(text.data()), text.size()});
   }
 
+  // The guest writes something, as it does before it listens.
+  void Greet() {
+    testing::WriteString(driver_.memory(), kBufferBase + 0x800, ".");
+    driver_.queue(1).Add({{kBufferBase + 0x800, 1, false}});
+    driver_.Kick(1);
+  }
+  void StartAndGreet() {
+    driver_.Start(0);
+    Greet();
+  }
+
   firn::testing::StringSink output_;
   int room_calls_ = 0;
   ConsoleDevice device_{output_, [this] { ++room_calls_; }};
@@ -46,7 +57,10 @@ TEST_F(ConsoleDeviceTest, TransmitsChainsInOrder) {
 
 TEST_F(ConsoleDeviceTest, InputFillsPostedBuffersAndTheRestWaits) {
   EXPECT_EQ(Offer("early"), 0u);  // nobody there
-  driver_.Start(0);
+  StartAndGreet();
+  EXPECT_EQ(room_calls_, 1);
+  const int interrupts = driver_.interrupt().count();
+  room_calls_ = 0;
   EXPECT_EQ(Offer("x"), 0u);
   driver_.queue(0).Add({{kBufferBase, 4, true}});
   driver_.queue(0).Add({{kBufferBase + 0x100, 4, true}});
@@ -56,7 +70,7 @@ TEST_F(ConsoleDeviceTest, InputFillsPostedBuffersAndTheRestWaits) {
   EXPECT_EQ(Offer("abcdefghij"), 8u);
   EXPECT_EQ(testing::ReadString(driver_.memory(), kBufferBase, 4), "abcd");
   EXPECT_EQ(testing::ReadString(driver_.memory(), kBufferBase + 0x100, 4), "efgh");
-  EXPECT_EQ(driver_.interrupt().count(), 1);
+  EXPECT_EQ(driver_.interrupt().count(), interrupts + 1);
   driver_.queue(0).Add({{kBufferBase + 0x200, 4, true}});
   driver_.Kick(0);
   EXPECT_EQ(room_calls_, 2);
@@ -67,38 +81,47 @@ TEST_F(ConsoleDeviceTest, InputFillsPostedBuffersAndTheRestWaits) {
   EXPECT_EQ(room_calls_, 2);  // nothing waits
 }
 
-TEST_F(ConsoleDeviceTest, BuffersPostedBeforeDriverOkAreNoticed) {
+// Linux's driver posts buffers before it knows its port, and drops what comes in them until then.
+TEST_F(ConsoleDeviceTest, InputWaitsUntilTheGuestHasWritten) {
+  driver_.Start(0);
+  driver_.queue(0).Add({{kBufferBase, 4, true}});
+  driver_.Kick(0);
   EXPECT_EQ(Offer("hi"), 0u);
-  ASSERT_TRUE(driver_.Negotiate(kFeatureVersion1));
-  testing::DriverQueue receive(driver_.memory(), 8, 0);
-  receive.Add({{kBufferBase, 4, true}});
-  driver_.SetUpQueue(0, receive.settings());
-  driver_.SetDriverOk();
+  driver_.Kick(0);
+  EXPECT_EQ(room_calls_, 0);
+  EXPECT_EQ(driver_.queue(0).used_index(), 0);
+  Greet();
   EXPECT_EQ(room_calls_, 1);
   EXPECT_EQ(Offer("hi"), 2u);
+  EXPECT_EQ(testing::ReadString(driver_.memory(), kBufferBase, 2), "hi");
+
+  driver_.Write(MmioRegister::kStatus, 0);
+  driver_.Start(0);
+  driver_.queue(0).Add({{kBufferBase, 4, true}});
+  EXPECT_EQ(Offer("hi"), 0u) << "after a reset the guest starts anew";
 }
 
 TEST_F(ConsoleDeviceTest, AReceiveBufferThatIsNotWritableNeedsAReset) {
-  driver_.Start(0);
+  StartAndGreet();
   driver_.queue(0).Add({{kBufferBase, 4, false}});
   EXPECT_EQ(Offer("a"), 0u);
   EXPECT_TRUE(driver_.Read(MmioRegister::kStatus) & kNeedsReset);
 }
 
 TEST_F(ConsoleDeviceTest, AMalformedReceiveQueueNeedsAReset) {
-  driver_.Start(0);
+  StartAndGreet();
   driver_.queue(0).MakeAvailable(500);
   EXPECT_EQ(Offer("a"), 0u);
   EXPECT_TRUE(driver_.Read(MmioRegister::kStatus) & kNeedsReset);
   EXPECT_EQ(Offer("a"), 0u);
   driver_.Write(MmioRegister::kStatus, 0);
-  driver_.Start(0);
+  StartAndGreet();
   driver_.queue(0).Add({{kBufferBase, 4, true}});
   EXPECT_EQ(Offer("a"), 1u);
 }
 
 TEST_F(ConsoleDeviceTest, AfterAResetNoBufferIsTouched) {
-  driver_.Start(0);
+  StartAndGreet();
   driver_.queue(0).Add({{kBufferBase, 4, true}});
   driver_.Write(MmioRegister::kStatus, 0);
   EXPECT_EQ(Offer("a"), 0u);
