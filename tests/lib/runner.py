@@ -5,6 +5,7 @@
 import argparse
 import concurrent.futures
 import os
+import signal
 import sys
 import time
 import unittest
@@ -55,6 +56,8 @@ def main(folder, usage, long=(), missing=None):
     if missing:
         sys.exit(f"run.py: {missing}")
 
+    # Ignored in a background job of a shell; what is started here must not inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for future in concurrent.futures.as_completed([pool.submit(run, test) for test in tests]):
