@@ -181,6 +181,23 @@ TEST_F(KickTest, AFewEagainsPassAndAStormEnds) {
   EXPECT_NE(exit.status().message().find("EAGAIN"), std::string::npos);
 }
 
+TEST_F(KickTest, CompletingAnExitSurvivesEagain) {
+  ExitWithMmio();
+  ASSERT_TRUE(vcpu_->Run().ok());
+  int left = 3;
+  calls_.set_next_result([&left] { return --left > 0 ? -EAGAIN : -EINTR; });
+  EXPECT_TRUE(vcpu_->CompleteExit().ok());
+  EXPECT_EQ(calls_.page().immediate_exit, 0);
+}
+
+TEST_F(KickTest, AnAccessThatKvmCannotDecodeIsTheGuestsFailure) {
+  calls_.set_next_result([] { return -ENOSYS; });
+  const absl::StatusOr<Exit> exit = vcpu_->Run();
+  ASSERT_TRUE(exit.ok());
+  ASSERT_TRUE(std::holds_alternative<FailureExit>(*exit));
+  EXPECT_EQ(std::get<FailureExit>(*exit).reason, uint32_t{kExitArmNisv});
+}
+
 TEST_F(KickTest, TheVcpuClosesItsFd) {
   vcpu_.reset();
   EXPECT_EQ(calls_.closed(), std::vector<int>{kVcpuFd});

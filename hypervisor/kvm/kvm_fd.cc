@@ -31,7 +31,8 @@ std::string_view Remedy(int error_number) {
       return "the kernel has given this VM up; its log (dmesg) may say why";
     case EINTR:
     case EAGAIN:
-      return "given up after many attempts: something sends this process signals without pause";
+      return "given up after many attempts: what it needs is not ready, or something sends this "
+             "process signals without pause";
     default:
       return {};
   }

@@ -131,15 +131,28 @@ int KvmVcpu::RunOnce() {
   return result;
 }
 
-absl::StatusOr<Exit> KvmVcpu::Run() {
+int KvmVcpu::RunWithRetries() {
   int result = -EAGAIN;
   for (int attempt = 0; attempt < kAttempts && result == -EAGAIN; ++attempt) result = RunOnce();
+  return result;
+}
+
+absl::StatusOr<Exit> KvmVcpu::Run() {
+  const int result = RunWithRetries();
   if (result == -EINTR) {
     // Also any other signal: the caller looks what is wanted, and comes back. KVM_RUN has
     // completed an access that was pending.
     mmio_pending_ = false;
     immediate_exit().fetch_and(static_cast<uint8_t>(~kKicked));
     return KickedExit();
+  }
+  if (result == -ENOSYS) {
+    // The guest's doing, not the host's. Without KVM_CAP_ARM_NISV_TO_USER this is all that KVM
+    // says.
+    return FailureExit{.reason = kExitArmNisv,
+                       .detail =
+                           "an access outside memory by an instruction that KVM cannot decode "
+                           "(KVM_RUN: ENOSYS)"};
   }
   if (result < 0) return RunError(-result);
   Exit exit = DecodeExit(*run_);
@@ -152,7 +165,7 @@ absl::Status KvmVcpu::CompleteExit() {
   // which a VGICv5 can be restored.
   if (!mmio_pending_) return absl::OkStatus();
   immediate_exit().fetch_or(kCompleting);
-  const int result = RunOnce();
+  const int result = RunWithRetries();
   immediate_exit().fetch_and(static_cast<uint8_t>(~kCompleting));
   if (result != -EINTR) {
     return result < 0 ? RunError(-result)

@@ -51,8 +51,10 @@ class KvmVcpu final : public Vcpu {
   std::atomic_ref<uint8_t> immediate_exit() const {
     return std::atomic_ref<uint8_t>(run_->immediate_exit);
   }
-  // KVM_RUN once; 0 or -errno.
+  // KVM_RUN; 0 or -errno.
   int RunOnce();
+  // The same, again where it may work a moment later.
+  int RunWithRetries();
   absl::Status OneReg(Request request, uint64_t id, uintptr_t value, size_t size) const;
   absl::Status RunError(int error_number) const;
 

@@ -120,3 +120,21 @@ class FeaturesTest(KvmTest):
 
     def test_two_cpus(self):
         self.boot("checksum", "--cpus", "2")
+
+
+class NewerHostTest(KvmTest):
+    """Kernel 7.2 as the host, on a newer CPU."""
+
+    host_name = "7.2"
+
+    def test_6_1_guest(self):
+        self.boot("interrupts", "--cpus", "2", "--disk", self.blank_disk())
+
+    def test_7_2_guest(self):
+        self.boot("checksum", "--cpus", "2", kernel="7.2")
+
+    def test_doctor(self):
+        text = self.firn("doctor").text
+        self.assertIn("[ok] KVM: guests can run on it", text)
+        self.assertIn("[ok] KVM GICv3", text)
+        self.assertIn("[no] KVM GICv5: no VGICv5", text)

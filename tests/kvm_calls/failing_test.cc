@@ -68,6 +68,8 @@ TEST_P(FailingTest, EveryCallWithEveryErrno) {
   ASSERT_GT(calls_.size(), 30u);
   for (size_t n = 0; n < calls_.size(); ++n) {
     for (const int error : kErrors) {
+      // An exit, not an error: guests_test has it. (The last KVM_RUN only completes an access.)
+      if (error == ENOSYS && IsRun(calls_[n]) && n + 1 != calls_.size()) continue;
       SCOPED_TRACE(
           absl::StrCat("call ", n, ": ", calls_[n], ", made to fail with ", ErrnoName(error)));
       const Outcome outcome = BootWith(Failure{.at = n, .error = error});
