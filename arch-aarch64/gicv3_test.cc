@@ -2,7 +2,6 @@
 #include "arch-aarch64/gicv3.h"
 
 #include <cerrno>
-#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -30,15 +29,6 @@ using ::testing::StrictMock;
 // types DIST 2, REDIST 3, ITS 4, REDIST_REGION 5.
 
 absl::Status Errno(int number) { return ErrnoStatus(number, "call"); }
-
-template <typename T>
-auto PointsTo(T value) {
-  return testing::Truly([value](uint64_t addr) {
-    T actual;
-    std::memcpy(&actual, reinterpret_cast<const void*>(addr), sizeof(actual));
-    return actual == value;
-  });
-}
 
 std::vector<uint32_t> Ids(size_t count) {
   std::vector<uint32_t> ids;

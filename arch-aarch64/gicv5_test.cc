@@ -24,16 +24,6 @@ using ::testing::StrictMock;
 
 absl::Status Errno(int number) { return ErrnoStatus(number, "call"); }
 
-// True for a call whose `addr` points at a T of that value.
-template <typename T>
-auto PointsTo(T value) {
-  return testing::Truly([value](uint64_t addr) {
-    T actual;
-    std::memcpy(&actual, reinterpret_cast<const void*>(addr), sizeof(actual));
-    return actual == value;
-  });
-}
-
 class Gicv5Test : public testing::Test {
  protected:
   void HasDevice() {

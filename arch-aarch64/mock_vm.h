@@ -3,6 +3,8 @@
 #ifndef FIRN_ARCH_AARCH64_MOCK_VM_H_
 #define FIRN_ARCH_AARCH64_MOCK_VM_H_
 
+#include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,6 +16,16 @@
 #include "hypervisor/vm.h"
 
 namespace firn {
+
+// Matches a call whose `addr` points at a T of that value.
+template <typename T>
+auto PointsTo(T value) {
+  return testing::Truly([value](uint64_t addr) {
+    T actual;
+    std::memcpy(&actual, reinterpret_cast<const void*>(addr), sizeof(actual));
+    return actual == value;
+  });
+}
 
 class MockDevice : public Device {
  public:

@@ -16,19 +16,16 @@ absl::Span<std::byte> BytesOf(SveVectorLengths& lengths) {
 }
 
 absl::Status SetVectorLengths(Vcpu& vcpu, const VcpuFeatures& features) {
-  SveVectorLengths lengths = {};
-  if (features.sve_vector_lengths) {
-    lengths = *features.sve_vector_lengths;
-    return vcpu.SetRegister(kvm::kSveVectorLengths, BytesOf(lengths));
+  SveVectorLengths lengths = features.sve_vector_lengths.value_or(SveVectorLengths{});
+  if (!features.sve_vector_lengths) {
+    absl::Status status = vcpu.GetRegister(kvm::kSveVectorLengths, BytesOf(lengths));
+    if (!status.ok()) return status;
   }
-  if (absl::Status status = vcpu.GetRegister(kvm::kSveVectorLengths, BytesOf(lengths));
-      !status.ok()) {
-    return status;
+  if (std::all_of(lengths.begin(), lengths.end(), [](uint64_t word) { return word == 0; })) {
+    return absl::FailedPreconditionError("SVE without a vector length");
   }
-  if (std::any_of(lengths.begin(), lengths.end(), [](uint64_t word) { return word != 0; })) {
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError("SVE without a vector length");
+  if (!features.sve_vector_lengths) return absl::OkStatus();
+  return vcpu.SetRegister(kvm::kSveVectorLengths, BytesOf(lengths));
 }
 
 }  // namespace

@@ -87,6 +87,9 @@ TEST(VcpuFeaturesTest, FailuresOfSveNameTheVcpu) {
   EXPECT_THAT(FinalizeVcpu(vcpu, {.sve = true}).message(),
               AllOf(HasSubstr("vCPU 3"), HasSubstr("without a vector length")));
 
+  EXPECT_THAT(FinalizeVcpu(vcpu, {.sve = true, .sve_vector_lengths = SveVectorLengths{}}).message(),
+              HasSubstr("without a vector length"));
+
   EXPECT_CALL(vcpu, SetRegister).WillOnce(Return(absl::OkStatus()));
   EXPECT_CALL(vcpu, Finalize).WillOnce(Return(ErrnoStatus(EINVAL, "KVM_ARM_VCPU_FINALIZE")));
   EXPECT_EQ(GetErrno(FinalizeVcpu(vcpu, {.sve = true, .sve_vector_lengths = SveVectorLengths{1}})),
