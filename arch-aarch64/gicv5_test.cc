@@ -18,7 +18,6 @@ namespace {
 using ::testing::_;
 using ::testing::HasSubstr;
 using ::testing::InSequence;
-using ::testing::NiceMock;
 using ::testing::Return;
 using ::testing::StrictMock;
 
