@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
@@ -27,10 +28,6 @@ static_assert(kMaximumSpis * kIsteSize <= kProbeBufferSize);
 
 constexpr GuestRange kIrs =
     *GuestRange::Create(kInterruptControllerRegion.base(), kvm::kVgicV5IrsSize);
-
-absl::Status NotYet(std::string_view what) {
-  return absl::UnimplementedError(absl::StrCat("GICv5: ", what, " is not implemented yet"));
-}
 
 }  // namespace
 
@@ -77,11 +74,14 @@ absl::StatusOr<std::unique_ptr<Gicv5>> Gicv5::Create(Vm& vm,
   if (!has_irs.ok()) return Annotate(has_irs, "GICv5: probing for the IRS address");
 
   const uint32_t spis = std::max(kSpiStep, (config.spis + kSpiStep - 1) / kSpiStep * kSpiStep);
-  return absl::WrapUnique(new Gicv5(*device, spis));
+  return absl::WrapUnique(new Gicv5(*device, spis, config.vcpu_ids));
 }
 
-Gicv5::Gicv5(Device* device, uint32_t spi_count)
-    : device_(device), spi_count_(spi_count), fdt_(kIrs.base()) {}
+Gicv5::Gicv5(Device* device, uint32_t spi_count, std::vector<uint32_t> vcpu_ids)
+    : device_(device),
+      spi_count_(spi_count),
+      vcpu_ids_(std::move(vcpu_ids)),
+      fdt_(kIrs.base()) {}
 
 absl::Status Gicv5::Init() {
   // Series of before the merge want the IRS address first here, and say ENXIO without it.
@@ -144,15 +144,5 @@ uint32_t Gicv5::SpiIrqLine(uint32_t spi) const { return kvm::IrqLineNumber(kvm::
 uint32_t Gicv5::PpiAttribute(uint32_t intid) const { return kPpiType << 29 | intid; }
 
 std::vector<GuestRange> Gicv5::mmio() const { return {kIrs}; }
-
-absl::StatusOr<std::string> Gicv5::SaveTables() { return NotYet("saving the ISTs"); }
-
-absl::StatusOr<std::string> Gicv5::SaveRegisters() { return NotYet("saving registers"); }
-
-absl::Status Gicv5::RestoreRegisters(std::string_view) { return NotYet("restoring registers"); }
-
-absl::Status Gicv5::RestoreTables(std::string_view) { return NotYet("restoring the ISTs"); }
-
-absl::Status Gicv5::RestoreEnables(std::string_view) { return NotYet("restoring registers"); }
 
 }  // namespace firn
