@@ -48,8 +48,10 @@ class Gicv3Field {
   size_t size(const Message& message) const {
     return std::visit(
         [&](const auto& field) -> size_t {
-          if constexpr (requires { field.set; }) return 1;
-          else return static_cast<size_t>((message.*field.get)().size());
+          if constexpr (requires { field.set; })
+            return 1;
+          else
+            return static_cast<size_t>((message.*field.get)().size());
         },
         field_);
   }
@@ -57,8 +59,10 @@ class Gicv3Field {
   uint64_t Get(const Message& message, size_t n) const {
     return std::visit(
         [&](const auto& field) -> uint64_t {
-          if constexpr (requires { field.set; }) return (message.*field.get)();
-          else return (message.*field.get)().Get(static_cast<int>(n));
+          if constexpr (requires { field.set; })
+            return (message.*field.get)();
+          else
+            return (message.*field.get)().Get(static_cast<int>(n));
         },
         field_);
   }
@@ -66,8 +70,10 @@ class Gicv3Field {
   void Add(Message& message, uint64_t value) const {
     std::visit(
         [&](const auto& field) {
-          if constexpr (requires { field.set; }) (message.*field.set)(value);
-          else (message.*field.mutate)()->Add(value);
+          if constexpr (requires { field.set; })
+            (message.*field.set)(value);
+          else
+            (message.*field.mutate)()->Add(value);
         },
         field_);
   }

@@ -32,12 +32,14 @@ absl::Status ExplainTables(absl::Status status, std::string_view owner, std::str
       break;
     case EFAULT:
     case EINVAL:
-      remedy = "the guest's tables of LPIs are not where its registers say, or hold nonsense; only "
-               "the guest can mend that";
+      remedy =
+          "the guest's tables of LPIs are not where its registers say, or hold nonsense; only "
+          "the guest can mend that";
       break;
     case EACCES:
-      remedy = "a device injects LPIs directly (GICv4), and this host cannot read their state: "
-               "detach it first";
+      remedy =
+          "a device injects LPIs directly (GICv4), and this host cannot read their state: "
+          "detach it first";
       break;
     default:
       break;
@@ -49,15 +51,14 @@ absl::Status ExplainTables(absl::Status status, std::string_view owner, std::str
 
 absl::StatusOr<Gicv3Devices> Gicv3::StatefulDevices() const {
   if (!initialised_) return absl::FailedPreconditionError("GICv3: save or restore before Init");
-  return Gicv3Devices{
-      .gic = &device_, .its = its_, .spi_count = spi_count_, .vcpu_ids = vcpu_ids_};
+  return Gicv3Devices{.gic = &device_, .its = its_, .spi_count = spi_count_, .vcpu_ids = vcpu_ids_};
 }
 
 absl::StatusOr<std::string> Gicv3::SaveTables() {
   if (const auto devices = StatefulDevices(); !devices.ok()) return devices.status();
-  absl::Status status = ExplainTables(
-      device_.SetAttr(kvm::kVgicGrpCtrl, kvm::kVgicCtrlSavePendingTables, 0), "GICv3",
-      "KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES");
+  absl::Status status =
+      ExplainTables(device_.SetAttr(kvm::kVgicGrpCtrl, kvm::kVgicCtrlSavePendingTables, 0), "GICv3",
+                    "KVM_DEV_ARM_VGIC_SAVE_PENDING_TABLES");
   if (status.ok() && its_ != nullptr) {
     status = ExplainTables(its_->SetAttr(kvm::kVgicGrpCtrl, kvm::kVgicCtrlItsSaveTables, 0), "ITS",
                            "KVM_DEV_ARM_ITS_SAVE_TABLES");

@@ -87,8 +87,7 @@ absl::StatusOr<uint64_t> ReadRegister(const Place& place, const Gicv3Register<Me
   const absl::StatusOr<uint64_t> value =
       Read(place, row.group, row.first + n * row.stride, row.field.width());
   if (value.ok()) return value;
-  return Annotate(Explain(value.status()),
-                  absl::StrCat(place.owner, ": reading ", NameOf(row, n)));
+  return Annotate(Explain(value.status()), absl::StrCat(place.owner, ": reading ", NameOf(row, n)));
 }
 
 template <typename Message>
@@ -110,10 +109,9 @@ absl::Status Check(const Place& place, absl::Span<const Gicv3Register<Message>> 
   for (const Gicv3Register<Message>& row : rows) {
     const size_t size = row.field.size(message), count = CountOf(row, place);
     if (size != count) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place.owner, ": the saved state has ", size, " values of ", row.name,
-                       " and this VM has ", count,
-                       ": the state is damaged, or of a VM with another configuration"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          place.owner, ": the saved state has ", size, " values of ", row.name, " and this VM has ",
+          count, ": the state is damaged, or of a VM with another configuration"));
     }
     if (row.host_bits == 0) continue;
     const absl::StatusOr<uint64_t> host = ReadRegister(place, row, 0);
@@ -143,9 +141,8 @@ absl::Status Restore(const Place& place, absl::Span<const Gicv3Register<Message>
       }
       if (status.ok()) status = Write(place, row.group, row.first + n * row.stride, width, value);
       if (!status.ok()) {
-        return Annotate(
-            Explain(status),
-            absl::StrCat(place.owner, ": writing ", Hex(value), " to ", NameOf(row, n)));
+        return Annotate(Explain(status), absl::StrCat(place.owner, ": writing ", Hex(value), " to ",
+                                                      NameOf(row, n)));
       }
     }
   }
@@ -190,9 +187,9 @@ absl::Status Damaged(std::string_view what) {
 absl::Status CheckShape(const Gicv3Devices& devices, const state::Gicv3& state) {
   if (!state.has_distributor()) return Damaged("it has no distributor");
   if (state.vcpus_size() != static_cast<int>(devices.vcpu_ids.size())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("GICv3: the saved state is of ", state.vcpus_size(), " vCPUs and this VM has ",
-                     devices.vcpu_ids.size()));
+    return absl::InvalidArgumentError(absl::StrCat("GICv3: the saved state is of ",
+                                                   state.vcpus_size(), " vCPUs and this VM has ",
+                                                   devices.vcpu_ids.size()));
   }
   for (int n = 0; n < state.vcpus_size(); ++n) {
     const state::Gicv3Vcpu& vcpu = state.vcpus(n);
