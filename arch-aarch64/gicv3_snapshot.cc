@@ -24,7 +24,8 @@ absl::StatusOr<Message> Parse(std::string_view bytes) {
 }
 
 // Of moving tables to and from guest memory.
-absl::Status ExplainTables(absl::Status status, std::string_view owner, std::string_view call) {
+absl::Status ExplainTables(const absl::Status& status, std::string_view owner,
+                           std::string_view call) {
   std::string_view remedy;
   switch (GetErrno(status)) {
     case EBUSY:

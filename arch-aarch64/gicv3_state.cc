@@ -12,7 +12,7 @@
 namespace firn {
 namespace {
 
-std::string Hex(uint64_t value) { return absl::StrFormat("%#x", value); }
+std::string Hex(uint64_t value) { return absl::StrFormat("0x%x", value); }
 
 // One distributor, redistributor, CPU interface or ITS.
 struct Place {
@@ -23,7 +23,7 @@ struct Place {
   size_t priority_registers = 0;
 };
 
-absl::Status Explain(absl::Status status) {
+absl::Status Explain(const absl::Status& status) {
   if (GetErrno(status) == EBUSY) {
     return Suggest(status, "KVM wants every vCPU out of KVM_RUN and the GIC initialised");
   }

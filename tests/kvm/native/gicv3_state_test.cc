@@ -283,6 +283,23 @@ TEST(Gicv3StateTest, EachInterruptIsDeliveredOnceAfterTheRestore) {
   EXPECT_EQ(second.RunToStore(), kSpecialNone);
 }
 
+// The virtual timer's interrupt is tied to the host's once a vCPU has run, and KVM ignores its
+// active state from then on.
+TEST(Gicv3StateTest, ActiveTimerComesBackOnlyBeforeAVcpuHasRun) {
+  constexpr uint32_t kTimer = 1u << 27;
+  NativeVm first;
+  SetGicr(first, 0, 0x1'0300, kTimer);
+  const Saved saved = Save(first);
+  NativeVm before;
+  Restore(before, saved);
+  EXPECT_EQ(GetGicr(before, 0, 0x1'0300), kTimer);
+  NativeVm after;
+  StartAcknowledging(after, kCode, 0);
+  after.RunToStore();
+  Restore(after, saved);
+  EXPECT_EQ(GetGicr(after, 0, 0x1'0300), 0u);
+}
+
 // The order is needed: with the tables before the registers that say where they are, the LPI is
 // lost.
 TEST(Gicv3StateTest, TablesBeforeRegistersLoseTheLpi) {
