@@ -24,10 +24,6 @@ uint64_t RedistributorRegion(GuestRange range, uint64_t count) {
 static_assert(kGicv3Redistributors.value % (64 * kKiB) == 0);
 static_assert(kGicv3MaximumVcpus < 1 << 12);
 
-absl::Status NotYet(std::string_view what) {
-  return absl::UnimplementedError(absl::StrCat("GICv3: ", what, " is not implemented yet"));
-}
-
 absl::StatusOr<bool> HasDevice(Vm& vm, kvm::DeviceType type) {
   const absl::StatusOr<Device*> device = vm.CreateDevice(type, /*test_only=*/true);
   if (device.ok()) return true;
@@ -66,16 +62,16 @@ absl::StatusOr<std::unique_ptr<Gicv3>> Gicv3::Create(Vm& vm,
   const absl::StatusOr<bool> has_its = HasDevice(vm, kvm::kDevTypeArmVgicIts);
   if (!has_its.ok()) return Annotate(has_its.status(), "GICv3: looking for an ITS");
   const uint32_t spis = std::max(kSpiStep, (config.spis + kSpiStep - 1) / kSpiStep * kSpiStep);
-  return absl::WrapUnique(new Gicv3(vm, *device, spis, config.vcpu_ids.size(), *has_its));
+  return absl::WrapUnique(new Gicv3(vm, *device, spis, config.vcpu_ids, *has_its));
 }
 
 absl::Status Gicv3::PlaceRedistributors() {
-  const GuestRange range = Gicv3Redistributors(vcpus_);
+  const GuestRange range = Gicv3Redistributors(vcpu_ids_.size());
   const absl::Status has_regions =
       device_.HasAttr(kvm::kVgicGrpAddr, kvm::kVgicV3AddrTypeRedistRegion);
   if (has_regions.ok()) {
     return SetAttrU64(device_, kvm::kVgicGrpAddr, kvm::kVgicV3AddrTypeRedistRegion,
-                      RedistributorRegion(range, vcpus_));
+                      RedistributorRegion(range, vcpu_ids_.size()));
   }
   if (GetErrno(has_regions) != ENXIO) return has_regions;
   // Kernels of before 4.18: one region, which has room for all vCPUs.
@@ -95,19 +91,22 @@ absl::Status Gicv3::Init() {
                                          kGicv3Distributor.base()));
   }
   if (absl::Status status = PlaceRedistributors(); !status.ok()) {
-    return Annotate(status, absl::StrCat("GICv3: setting the address of ", vcpus_,
+    return Annotate(status, absl::StrCat("GICv3: setting the address of ", vcpu_ids_.size(),
                                          " redistributors, ", kGicv3Redistributors));
   }
   if (absl::Status status = device_.SetAttr(kvm::kVgicGrpCtrl, kvm::kVgicCtrlInit, 0);
       !status.ok()) {
     return Annotate(status, "GICv3: KVM_DEV_ARM_VGIC_CTRL_INIT");
   }
-  return has_its_ ? InitIts() : absl::OkStatus();
+  absl::Status status = has_its_ ? InitIts() : absl::OkStatus();
+  initialised_ = status.ok();
+  return status;
 }
 
 absl::Status Gicv3::InitIts() {
   const absl::StatusOr<Device*> its = vm_.CreateDevice(kvm::kDevTypeArmVgicIts);
   if (!its.ok()) return Annotate(its.status(), "ITS");
+  its_ = *its;
   if (absl::Status status =
           SetAttrU64(**its, kvm::kVgicGrpAddr, kvm::kVgicItsAddrType, kGicv3Its.base().value);
       !status.ok()) {
@@ -130,18 +129,8 @@ uint32_t Gicv3::SpiIrqLine(uint32_t spi) const {
 std::vector<GuestRange> Gicv3::mmio() const {
   std::vector<GuestRange> ranges = {kGicv3Distributor};
   if (has_its_) ranges.push_back(kGicv3Its);
-  ranges.push_back(Gicv3Redistributors(vcpus_));
+  ranges.push_back(Gicv3Redistributors(vcpu_ids_.size()));
   return ranges;
 }
-
-absl::StatusOr<std::string> Gicv3::SaveTables() { return NotYet("saving pending and ITS tables"); }
-
-absl::StatusOr<std::string> Gicv3::SaveRegisters() { return NotYet("saving registers"); }
-
-absl::Status Gicv3::RestoreRegisters(std::string_view) { return NotYet("restoring registers"); }
-
-absl::Status Gicv3::RestoreTables(std::string_view) { return NotYet("restoring ITS tables"); }
-
-absl::Status Gicv3::RestoreEnables(std::string_view) { return NotYet("restoring registers"); }
 
 }  // namespace firn

@@ -8,11 +8,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "arch-aarch64/gicv3_fdt.h"
+#include "arch-aarch64/gicv3_state.h"
 #include "arch-aarch64/interrupt_controller.h"
 #include "hypervisor/device.h"
 #include "hypervisor/vm.h"
@@ -38,30 +40,38 @@ class Gicv3 final : public InterruptController {
   std::vector<GuestRange> mmio() const override;
   const InterruptFdt& fdt() const override { return fdt_; }
 
-  // Unimplemented until the snapshot engine is there.
+  // Tables: into guest memory. EFAULT or EINVAL where the guest has them outside of its memory.
   absl::StatusOr<std::string> SaveTables() override;
   absl::StatusOr<std::string> SaveRegisters() override;
+  // Writes nothing of a state that is damaged (InvalidArgument), of another VM or of a host with
+  // another GIC (FailedPrecondition). An error of KVM leaves the controller half restored.
   absl::Status RestoreRegisters(std::string_view state) override;
   absl::Status RestoreTables(std::string_view state) override;
+  // ICC_IGRPEN<n>_EL1 and GITS_CTLR. (GICD_CTLR comes with the registers: KVM loses an interrupt
+  // that becomes pending before it.)
   absl::Status RestoreEnables(std::string_view state) override;
 
  private:
-  Gicv3(Vm& vm, Device* device, uint32_t spi_count, size_t vcpus, bool has_its)
+  Gicv3(Vm& vm, Device* device, uint32_t spi_count, std::vector<uint32_t> vcpu_ids, bool has_its)
       : vm_(vm),
         device_(*device),
         spi_count_(spi_count),
-        vcpus_(vcpus),
+        vcpu_ids_(std::move(vcpu_ids)),
         has_its_(has_its),
         fdt_(has_its) {}
 
   absl::Status PlaceRedistributors();
   absl::Status InitIts();
+  // The parts of the state. FailedPrecondition before Init.
+  absl::StatusOr<Gicv3Devices> StatefulDevices() const;
 
   Vm& vm_;
   Device& device_;
   const uint32_t spi_count_;
-  const size_t vcpus_;
+  const std::vector<uint32_t> vcpu_ids_;
   const bool has_its_;
+  bool initialised_ = false;
+  Device* its_ = nullptr;  // after Init, where there is one
   const Gicv3Fdt fdt_;
 };
 

@@ -8,3 +8,10 @@ build_release() {
   mkdir -p out/kvm
   cp -f bazel-bin/vmm/firn.stripped out/kvm/firn
 }
+
+# Builds the tests that run on a real KVM without a guest's kernel, as out/kvm/kvm-native-test.
+build_native_test() {
+  bazel build --config=aarch64 --config=release //tests/kvm/native:kvm_native_test || return 1
+  mkdir -p out/kvm
+  cp -f bazel-bin/tests/kvm/native/kvm_native_test out/kvm/kvm-native-test
+}

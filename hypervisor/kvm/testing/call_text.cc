@@ -53,6 +53,9 @@ Width AttributeWidth(std::string_view fd, const DeviceAttr& attr) {
   }
   switch (attr.group) {
     case kVgicGrpNrIrqs:
+    case kVgicGrpDistRegs:
+    case kVgicGrpRedistRegs:
+    case kVgicGrpLevelInfo:
       return Width::kU32;
     case kVgicGrpCtrl:
       return Width::kNone;

@@ -406,7 +406,7 @@ TEST_F(Gicv3Test, InterruptCountAndInit) {
   }
   EXPECT_EQ(Set(gic_, kVgicGrpNrIrqs, 0, 96u), 0);
   EXPECT_EQ(Set(gic_, kVgicGrpNrIrqs, 0, 96u), -EBUSY);
-  EXPECT_EQ(Attribute(gic_, kSetDeviceAttr, kVgicGrpCtrl, kVgicCtrlSavePendingTables), -EBUSY);
+  EXPECT_EQ(Attribute(gic_, kSetDeviceAttr, kVgicGrpCtrl, kVgicCtrlSavePendingTables), -ENXIO);
   EXPECT_EQ(Attribute(gic_, kSetDeviceAttr, kVgicGrpCtrl, kVgicCtrlInit), 0);
   EXPECT_EQ(Attribute(gic_, kSetDeviceAttr, kVgicGrpCtrl, kVgicCtrlInit), 0);
   EXPECT_EQ(Attribute(gic_, kSetDeviceAttr, kVgicGrpCtrl, kVgicCtrlSavePendingTables), 0);
@@ -439,6 +439,70 @@ TEST_F(Gicv3Test, IrqLine) {
   EXPECT_EQ(Call(vm_, kIrqLine, line), -EINVAL);
   line.irq = IrqLineNumber(kIrqTypeCpu, 0);
   EXPECT_EQ(Call(vm_, kIrqLine, line), -ENXIO);
+}
+
+TEST_F(Gicv3Test, Registers) {
+  const auto get = [this](uint32_t group, uint64_t attr) {
+    uint64_t value = 0;
+    EXPECT_EQ(Attribute(gic_, kGetDeviceAttr, group, attr, reinterpret_cast<uintptr_t>(&value)), 0)
+        << group << " " << attr;
+    return value;
+  };
+  constexpr uint64_t kVcpu1 = uint64_t{1} << 32, kIccCtlr = 0xc664, kIccSre = 0xc665;
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0, 2u), -EINVAL);  // no vCPU
+  NewVcpu(0);
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0, 2u), -EBUSY);  // not initialised
+  ASSERT_EQ(Set(gic_, kVgicGrpNrIrqs, 0, 64u), 0);
+  ASSERT_EQ(Attribute(gic_, kSetDeviceAttr, kVgicGrpCtrl, kVgicCtrlInit), 0);
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0, 2u), 0);
+  EXPECT_EQ(get(kVgicGrpDistRegs, 0), 0x52u);
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0x0002, 2u), -ENXIO);
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0x8000, 2u), -ENXIO);
+  EXPECT_EQ(Set(gic_, kVgicGrpRedistRegs, kVcpu1, 0u), -EINVAL);  // no such vCPU
+  EXPECT_EQ(Attribute(gic_, kHasDeviceAttr, kVgicGrpDistRegs, 0x8000), -ENXIO);
+
+  // Set and clear; SPIs that there are not stay zero.
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0x0104, 0xf0u), 0);
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0x0104, 0x0fu), 0);
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0x0184, 0x81u), 0);
+  EXPECT_EQ(get(kVgicGrpDistRegs, 0x0104), 0x7eu);
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0x0108, 0xffu), 0);
+  EXPECT_EQ(get(kVgicGrpDistRegs, 0x0108), 0u);
+  EXPECT_EQ(get(kVgicGrpRedistRegs, 0x1'0100), 0xffffu);  // SGIs are enabled
+
+  // Another implementation or number of priority bits, and no system registers.
+  EXPECT_EQ(Set(gic_, kVgicGrpDistRegs, 0x0008, 0x4c00'343bu), -EINVAL);
+  EXPECT_EQ(Set(gic_, kVgicGrpCpuSysregs, kIccCtlr, get(kVgicGrpCpuSysregs, kIccCtlr) + 0x100),
+            -EINVAL);
+  EXPECT_EQ(Set(gic_, kVgicGrpCpuSysregs, kIccSre, uint64_t{6}), -EINVAL);
+  EXPECT_EQ(Attribute(gic_, kHasDeviceAttr, kVgicGrpCpuSysregs, 0xc645), -ENXIO);  // ICC_AP0R1_EL1
+
+  EXPECT_EQ(Set(gic_, kVgicGrpLevelInfo, 33, 1u), -EINVAL);
+  EXPECT_EQ(Set(gic_, kVgicGrpLevelInfo, 0, 0xffff'ffffu), 0);
+  EXPECT_EQ(get(kVgicGrpLevelInfo, 0), 0xffff'0000u);
+}
+
+TEST_F(Gicv3Test, ItsRegisters) {
+  const int its = Create(kDevTypeArmVgicIts);
+  const auto get = [&](uint64_t attr) {
+    uint64_t value = 0;
+    EXPECT_EQ(
+        Attribute(its, kGetDeviceAttr, kVgicGrpItsRegs, attr, reinterpret_cast<uintptr_t>(&value)),
+        0);
+    return value;
+  };
+  EXPECT_EQ(Set(its, kVgicGrpItsRegs, 0x80, uint64_t{0}), -ENXIO);  // no address
+  ASSERT_EQ(Set(its, kVgicGrpAddr, kVgicItsAddrType, uint64_t{0x08080000}), 0);
+  EXPECT_EQ(Set(its, kVgicGrpItsRegs, 0x84, uint64_t{0}), -EINVAL);
+  EXPECT_EQ(Set(its, kVgicGrpItsRegs, 0x20, uint64_t{0}), -ENXIO);
+  EXPECT_EQ(Set(its, kVgicGrpItsRegs, 0x80, uint64_t{0x4000'0001}), 0);
+  EXPECT_EQ(Set(its, kVgicGrpItsRegs, 0x90, uint64_t{0x2000}), -EINVAL);  // beyond the queue
+  EXPECT_EQ(Set(its, kVgicGrpItsRegs, 0x90, uint64_t{0x1fe0}), 0);
+  EXPECT_EQ(get(0x90), 0x1fe0u);
+  EXPECT_EQ(Set(its, kVgicGrpItsRegs, 0x80, uint64_t{0x4000'0001}), 0);
+  EXPECT_EQ(get(0x90), 0u);
+  EXPECT_EQ(Set(its, kVgicGrpItsRegs, 0x00, uint64_t{1}), 0);
+  EXPECT_EQ(Set(its, kVgicGrpItsRegs, 0x90, uint64_t{0}), -EBUSY);  // it is on
 }
 
 TEST_F(Gicv3Test, Its) {

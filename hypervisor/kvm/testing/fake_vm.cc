@@ -176,6 +176,7 @@ int FakeVm::CreateVcpu(uintptr_t id) {
       std::make_shared<FakeVcpu>(shared_from_this(), *std::move(vcpu), RunPageSize(host_)));
   absl::MutexLock lock(&mutex_);
   ++vcpus_;
+  v3_.AddVcpu(static_cast<uint32_t>(id));
   return fd;
 }
 
@@ -311,6 +312,8 @@ int FakeVm::CreateDevice(uintptr_t argument) {
     gic_ = Gic::kV3;
     file = std::make_shared<VgicV3Device>(shared_from_this());
   } else {
+    absl::MutexLock lock(&mutex_);
+    v3_.AddIts();
     file = std::make_shared<ItsDevice>(shared_from_this());
   }
   const int fd = files_.Install(std::move(file));

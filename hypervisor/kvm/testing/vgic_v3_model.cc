@@ -31,15 +31,18 @@ int VgicV3Model::HasAttr(uint32_t group, uint64_t attr) const {
       return 0;
     case kVgicGrpCtrl:
       return attr == kVgicCtrlInit || attr == kVgicCtrlSavePendingTables ? 0 : -ENXIO;
-    default:
+    case kVgicGrpItsRegs:
       return -ENXIO;
+    default:
+      return registers_.Has(group, attr);
   }
 }
 
 int VgicV3Model::GetAttr(uint32_t group, uint64_t attr, uintptr_t user) const {
   constexpr uint64_t kUndefined = ~uint64_t{0};
   if (group == kVgicGrpNrIrqs) return ToUser(user, irqs_ == 0 ? kPrivateIrqs : irqs_);
-  if (group != kVgicGrpAddr) return -ENXIO;
+  if (group == kVgicGrpItsRegs) return -ENXIO;
+  if (group != kVgicGrpAddr) return GetRegister(group, attr, user);
   switch (attr) {
     case kVgicV3AddrTypeDist:
       return ToUser(user, distributor_.value_or(kUndefined));
@@ -81,13 +84,35 @@ int VgicV3Model::SetAttr(uint32_t group, uint64_t attr, uintptr_t user, int vcpu
         if (vcpus == 0) return -ENODEV;
         if (irqs_ == 0) irqs_ = kDefaultIrqs;
         initialised_ = true;
+        registers_.Init(irqs_);
         return 0;
       }
-      if (attr == kVgicCtrlSavePendingTables) return initialised_ ? 0 : -EBUSY;
+      if (attr == kVgicCtrlSavePendingTables) return initialised_ ? 0 : -ENXIO;
+      return -ENXIO;
+    case kVgicGrpItsRegs:
       return -ENXIO;
     default:
-      return -ENXIO;
+      return SetRegister(group, attr, user);
   }
+}
+
+int VgicV3Model::GetRegister(uint32_t group, uint64_t attr, uintptr_t user) const {
+  const std::optional<size_t> width = VgicV3Registers::WidthOf(group);
+  if (!width) return -ENXIO;
+  uint64_t value = 0;
+  if (const int error = registers_.Get(group, attr, value); error != 0) return error;
+  return *width == sizeof(uint64_t) ? ToUser(user, value)
+                                    : ToUser(user, static_cast<uint32_t>(value));
+}
+
+int VgicV3Model::SetRegister(uint32_t group, uint64_t attr, uintptr_t user) {
+  const std::optional<size_t> width = VgicV3Registers::WidthOf(group);
+  if (!width) return -ENXIO;
+  uint64_t value = 0;
+  uint32_t word = 0;
+  const int error = *width == sizeof(value) ? FromUser(user, value) : FromUser(user, word);
+  if (error != 0) return error;
+  return registers_.Set(group, attr, *width == sizeof(value) ? value : word);
 }
 
 int VgicV3Model::SetAddress(uint64_t type, uint64_t value, int vcpus) {
@@ -158,12 +183,15 @@ int VgicV3Model::HasItsAttr(uint32_t group, uint64_t attr) const {
                      attr == kVgicCtrlItsRestoreTables || attr == kVgicCtrlItsReset
                  ? 0
                  : -ENXIO;
+    case kVgicGrpItsRegs:
+      return registers_.Has(group, attr);
     default:
       return -ENXIO;
   }
 }
 
 int VgicV3Model::GetItsAttr(uint32_t group, uint64_t attr, uintptr_t user) const {
+  if (group == kVgicGrpItsRegs) return its_ ? GetRegister(group, attr, user) : -ENXIO;
   if (group != kVgicGrpAddr) return -ENXIO;
   if (attr != kVgicItsAddrType) return -ENODEV;
   return ToUser(user, its_.value_or(~uint64_t{0}));
@@ -171,6 +199,7 @@ int VgicV3Model::GetItsAttr(uint32_t group, uint64_t attr, uintptr_t user) const
 
 int VgicV3Model::SetItsAttr(uint32_t group, uint64_t attr, uintptr_t user) {
   if (group == kVgicGrpCtrl) return HasItsAttr(group, attr);
+  if (group == kVgicGrpItsRegs) return its_ ? SetRegister(group, attr, user) : -ENXIO;
   if (group != kVgicGrpAddr) return -ENXIO;
   if (attr != kVgicItsAddrType) return -ENODEV;
   uint64_t value = 0;

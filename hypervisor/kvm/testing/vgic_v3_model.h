@@ -10,12 +10,18 @@
 #include <optional>
 #include <vector>
 
+#include "hypervisor/kvm/testing/vgic_v3_registers.h"
+
 namespace firn::kvm::testing {
 
 // Results are 0 or -errno. Thread rules: none; the caller has a lock.
 class VgicV3Model {
  public:
   explicit VgicV3Model(int ipa_bits) : ipa_bits_(ipa_bits) {}
+
+  // KVM_CREATE_VCPU, and KVM_CREATE_DEVICE of the ITS.
+  void AddVcpu(uint32_t id) { registers_.AddVcpu(id); }
+  void AddIts() { registers_.AddIts(); }
 
   // The device of KVM_DEV_TYPE_ARM_VGIC_V3. `user` is kvm_device_attr.addr.
   int HasAttr(uint32_t group, uint64_t attr) const;
@@ -45,6 +51,8 @@ class VgicV3Model {
   int CheckRange(uint64_t base, uint64_t size) const;
   bool Overlaps(uint64_t base, uint64_t size, int vcpus) const;
   uint64_t SizeOf(const Region& region, int vcpus) const;
+  int GetRegister(uint32_t group, uint64_t attr, uintptr_t user) const;
+  int SetRegister(uint32_t group, uint64_t attr, uintptr_t user);
 
   const int ipa_bits_;
   std::optional<uint64_t> distributor_;
@@ -52,6 +60,7 @@ class VgicV3Model {
   uint32_t irqs_ = 0;  // with the 32 private ones; 0: not set
   bool initialised_ = false;
   std::optional<uint64_t> its_;
+  VgicV3Registers registers_;
 };
 
 }  // namespace firn::kvm::testing
