@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "absl/types/span.h"
 #include "devices/mmio_device.h"
@@ -55,6 +56,16 @@ inline void FuzzAccess(MmioDevice& device, uint64_t size, FuzzInput& input) {
   } else {
     device.Write(offset, absl::MakeSpan(data).first(width));
   }
+}
+
+// `state`, a message of a component's State, with fields of the fuzzer's added, overriding or
+// repeated; or no message at all, which is false. Fields that are named twice count as the last.
+template <typename State>
+bool FuzzState(State& state, FuzzInput& input) {
+  std::string bytes = state.SerializeAsString();
+  const absl::Span<const std::byte> more = input.TakeBytes(input.Take<uint8_t>() % 64);
+  bytes.append(reinterpret_cast<const char*>(more.data()), more.size());
+  return state.ParseFromString(bytes);
 }
 
 }  // namespace firn::testing
