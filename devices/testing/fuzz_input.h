@@ -58,12 +58,14 @@ inline void FuzzAccess(MmioDevice& device, uint64_t size, FuzzInput& input) {
   }
 }
 
-// `state`, a message of a component's State, with fields of the fuzzer's added, overriding or
-// repeated; or no message at all, which is false. Fields that are named twice count as the last.
+// `state`, a message of a component's State, with fields of the fuzzer's, which override or repeat
+// those that are there; or the fuzzer's fields alone. False where that is no message at all.
 template <typename State>
 bool FuzzState(State& state, FuzzInput& input) {
-  std::string bytes = state.SerializeAsString();
-  const absl::Span<const std::byte> more = input.TakeBytes(input.Take<uint8_t>() % 64);
+  std::string bytes;
+  const uint8_t kind = input.Take<uint8_t>();
+  if (kind % 4 != 0) bytes = state.SerializeAsString();
+  const absl::Span<const std::byte> more = input.TakeBytes(kind / 4);
   bytes.append(reinterpret_cast<const char*>(more.data()), more.size());
   return state.ParseFromString(bytes);
 }

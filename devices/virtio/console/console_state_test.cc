@@ -80,6 +80,9 @@ TEST(ConsoleStateTest, InputThatWaitsIsAskedForAgainInTheRestoredOne) {
   EXPECT_FALSE(StateOf(subject.device()).input_waits());
   EXPECT_EQ(subject.Offer("e"), 0u);
   EXPECT_TRUE(StateOf(subject.device()).input_waits());
+  // The guest has scribbled over what the device had written.
+  testing::WriteString(subject.driver().memory(), subject.driver().queue(0).settings().used_ring,
+                       std::string(4 + 8 * 16 + 2, 's'));
   const auto saved = subject.Save();
   subject.Clobber();
   const int rooms = subject.room_calls;

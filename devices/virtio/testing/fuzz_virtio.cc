@@ -54,6 +54,11 @@ void AddChain(MmioDriver& driver, DriverQueue& queue, FuzzInput& input) {
 void SaveAndRestore(MmioDriver& driver, VirtioDevice& device, FuzzInput& input) {
   state::VirtioMmio state = driver.transport().Save();
   if (!firn::testing::FuzzState(state, input)) return;
+  const uint8_t queue = input.Take<uint8_t>();
+  if (queue < state.queues_size() &&
+      !firn::testing::FuzzState(*state.mutable_queues(queue), input)) {
+    return;
+  }
   if (!driver.RestoreTransport(device, state).ok()) return;
   CHECK_OK(driver.RestoreTransport(device, driver.transport().Save()));
   for (size_t i = 0; i < driver.transport().queue_count(); ++i) driver.transport().OnQueueEvent(i);
