@@ -3,14 +3,55 @@
 
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_format.h"
 #include "devices/little_endian.h"
 
 namespace firn {
+namespace {
+
+// Seconds that leave room for an alarm, on both sides of 1970. No clock gets there.
+constexpr int64_t kMostSeconds = int64_t{1} << 62;
+
+}  // namespace
 
 RtcDevice::RtcDevice(WallClock& clock, InterruptLine* interrupt, AlarmTimer* timer)
     : clock_(clock), interrupt_(interrupt), timer_(timer), wall_seconds_(clock.Seconds()) {
   absl::MutexLock lock(&mutex_);
   state_.checked = static_cast<uint32_t>(wall_seconds_);
+}
+
+state::Rtc RtcDevice::Save() const {
+  absl::MutexLock lock(&mutex_);
+  state::Rtc state;
+  state.set_offset(state_.offset);
+  state.set_match(state_.match);
+  state.set_load(state_.load);
+  state.set_interrupt_enabled(state_.interrupt_enabled);
+  state.set_interrupt_pending(state_.interrupt_pending);
+  state.set_wall_seconds(wall_seconds_);
+  return state;
+}
+
+absl::StatusOr<std::unique_ptr<RtcDevice>> RtcDevice::Restore(WallClock& clock,
+                                                              InterruptLine* interrupt,
+                                                              AlarmTimer* timer,
+                                                              const state::Rtc& state) {
+  if (state.wall_seconds() > kMostSeconds || state.wall_seconds() < -kMostSeconds) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("wall_seconds is %d, which no clock tells", state.wall_seconds()));
+  }
+  auto device = std::make_unique<RtcDevice>(clock, interrupt, timer);
+  absl::MutexLock lock(&device->mutex_);
+  device->state_ = {.offset = state.offset(),
+                    .match = state.match(),
+                    .load = state.load(),
+                    .checked = static_cast<uint32_t>(state.wall_seconds()) + state.offset(),
+                    .interrupt_enabled = state.interrupt_enabled(),
+                    .interrupt_pending = state.interrupt_pending()};
+  device->wall_seconds_ = state.wall_seconds();
+  device->SetTimer();
+  return device;
 }
 
 void RtcDevice::CheckAlarm() {

@@ -5,9 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "devices/device_stats.h"
@@ -15,6 +17,7 @@
 #include "devices/mmio_device.h"
 #include "devices/rtc/alarm_timer.h"
 #include "devices/rtc/rtc_registers.h"
+#include "devices/rtc/rtc_state.pb.h"
 #include "devices/rtc/wall_clock.h"
 
 namespace firn {
@@ -30,6 +33,18 @@ class RtcDevice final : public MmioDevice {
  public:
   // `clock` outlives the device, as do `interrupt` and `timer`. Without `interrupt` none is wired.
   RtcDevice(WallClock& clock, InterruptLine* interrupt, AlarmTimer* timer = nullptr);
+
+  // The registers, and the wall clock at the last look at the alarm. Does not look at it now. Any
+  // thread, with no access in progress.
+  state::Rtc Save() const;
+  // A device that goes on where the saved one was: RTCDR follows `clock` with the offset that the
+  // guest gave it, wherever `clock` is now. Sets the timer, and raises no interrupt: an alarm that
+  // came due since the save goes off at the next CheckAlarm or access. InvalidArgument, naming the
+  // field, for a state that no device can be in.
+  static absl::StatusOr<std::unique_ptr<RtcDevice>> Restore(WallClock& clock,
+                                                            InterruptLine* interrupt,
+                                                            AlarmTimer* timer,
+                                                            const state::Rtc& state);
 
   // Raises the interrupt if the alarm went off since the last look; else sets the timer anew, for
   // a clock that was set.
@@ -64,7 +79,7 @@ class RtcDevice final : public MmioDevice {
   InterruptLine* const interrupt_;
   AlarmTimer* const timer_;
   DeviceCounters counters_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_);
   int64_t wall_seconds_ ABSL_GUARDED_BY(mutex_);  // the clock at the last check
 };

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// Any register access, at any time of day.
+// Any register access, at any time of day, and any State to go on from.
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
 #include "devices/rtc/rtc_device.h"
 #include "devices/testing/counting_interrupt_line.h"
 #include "devices/testing/fuzz_input.h"
@@ -24,13 +28,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FuzzClock clock;
   firn::testing::CountingInterruptLine interrupt;
   FuzzTimer timer;
-  firn::RtcDevice device(clock, &interrupt, &timer);
+  auto device = std::make_unique<firn::RtcDevice>(clock, &interrupt, &timer);
   while (!input.empty()) {
-    if (input.Take<uint8_t>() % 4 == 0) {
+    const uint8_t operation = input.Take<uint8_t>() % 8;
+    if (operation == 0) {
+      firn::state::Rtc state = device->Save();
+      if (!firn::testing::FuzzState(state, input)) continue;
+      auto restored = firn::RtcDevice::Restore(clock, &interrupt, &timer, state);
+      if (!restored.ok()) continue;
+      device = *std::move(restored);
+      if (!firn::RtcDevice::Restore(clock, &interrupt, &timer, device->Save()).ok()) abort();
+    } else if (operation < 3) {
       clock.now = input.Take<int64_t>() / 2;  // no clock tells the end of time
-      device.CheckAlarm();
+      device->CheckAlarm();
     } else {
-      firn::testing::FuzzAccess(device, firn::kRtcSize, input);
+      firn::testing::FuzzAccess(*device, firn::kRtcSize, input);
     }
   }
   return 0;

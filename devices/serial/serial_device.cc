@@ -2,10 +2,14 @@
 #include "devices/serial/serial_device.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_format.h"
 #include "devices/little_endian.h"
 #include "devices/serial/uart_registers.h"
+#include "devices/state_field.h"
 
 namespace firn {
 
@@ -24,9 +28,69 @@ std::byte SerialDevice::InputQueue::Pop() {
   return byte;
 }
 
+std::string SerialDevice::InputQueue::Content() const {
+  std::string content;
+  for (size_t i = 0; i < size_; ++i) {
+    content.push_back(static_cast<char>(bytes_[(first_ + i) % bytes_.size()]));
+  }
+  return content;
+}
+
 SerialDevice::SerialDevice(ByteSink& output, InterruptLine& interrupt,
                            std::function<void()> on_input_room)
     : output_(output), interrupt_(interrupt), on_input_room_(std::move(on_input_room)) {}
+
+state::Serial SerialDevice::Save() const {
+  absl::MutexLock lock(&mutex_);
+  state::Serial state;
+  state.set_interrupt_enable(state_.interrupt_enable);
+  state.set_fifo_control(state_.fifo_control);
+  state.set_line_control(state_.line_control);
+  state.set_modem_control(state_.modem_control);
+  state.set_scratch(state_.scratch);
+  state.set_divisor_low(state_.divisor_low);
+  state.set_divisor_high(state_.divisor_high);
+  state.set_modem_changes(state_.modem_changes);
+  state.set_overrun(state_.overrun);
+  state.set_transmit_empty(state_.transmit_empty);
+  state.set_input(state_.input.Content());
+  state.set_input_waits(input_waits_);
+  return state;
+}
+
+absl::StatusOr<std::unique_ptr<SerialDevice>> SerialDevice::Restore(
+    ByteSink& output, InterruptLine& interrupt, std::function<void()> on_input_room,
+    const state::Serial& state) {
+  absl::Status status = CheckBits({{"interrupt_enable", state.interrupt_enable(), uart::kIerMask},
+                                   {"fifo_control", state.fifo_control(), 0xff},
+                                   {"line_control", state.line_control(), 0xff},
+                                   {"modem_control", state.modem_control(), uart::kMcrMask},
+                                   {"scratch", state.scratch(), 0xff},
+                                   {"divisor_low", state.divisor_low(), 0xff},
+                                   {"divisor_high", state.divisor_high(), 0xff},
+                                   {"modem_changes", state.modem_changes(), 0x0f}});
+  if (!status.ok()) return status;
+  if (state.input().size() > kInputCapacity) {
+    return absl::InvalidArgumentError(absl::StrFormat("input has %d bytes, with room for %d",
+                                                      state.input().size(), kInputCapacity));
+  }
+  auto device = std::make_unique<SerialDevice>(output, interrupt, std::move(on_input_room));
+  absl::MutexLock lock(&device->mutex_);
+  State& own = device->state_;
+  own.interrupt_enable = static_cast<uint8_t>(state.interrupt_enable());
+  own.fifo_control = static_cast<uint8_t>(state.fifo_control());
+  own.line_control = static_cast<uint8_t>(state.line_control());
+  own.modem_control = static_cast<uint8_t>(state.modem_control());
+  own.scratch = static_cast<uint8_t>(state.scratch());
+  own.divisor_low = static_cast<uint8_t>(state.divisor_low());
+  own.divisor_high = static_cast<uint8_t>(state.divisor_high());
+  own.modem_changes = static_cast<uint8_t>(state.modem_changes());
+  own.overrun = state.overrun();
+  own.transmit_empty = state.transmit_empty();
+  for (const char byte : state.input()) own.input.Push(static_cast<std::byte>(byte));
+  device->input_waits_ = state.input_waits();
+  return device;
+}
 
 size_t SerialDevice::OfferInput(absl::Span<const std::byte> data) {
   absl::MutexLock lock(&mutex_);

@@ -8,14 +8,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "devices/byte_sink.h"
 #include "devices/device_stats.h"
 #include "devices/interrupt_line.h"
 #include "devices/mmio_device.h"
+#include "devices/serial/serial_state.pb.h"
 
 namespace firn {
 
@@ -39,6 +43,16 @@ class SerialDevice final : public MmioDevice {
   SerialDevice(ByteSink& output, InterruptLine& interrupt,
                std::function<void()> on_input_room = nullptr);
 
+  // The registers and the input that the guest has not read. Any thread, with no access in
+  // progress.
+  state::Serial Save() const;
+  // A device that goes on where the saved one was; raises no interrupt. InvalidArgument, naming the
+  // field, for a state that no device can be in.
+  static absl::StatusOr<std::unique_ptr<SerialDevice>> Restore(ByteSink& output,
+                                                               InterruptLine& interrupt,
+                                                               std::function<void()> on_input_room,
+                                                               const state::Serial& state);
+
   // Input for the guest: returns how many bytes were taken, from 0 (without RTS) to all of them.
   size_t OfferInput(absl::Span<const std::byte> data);
 
@@ -56,6 +70,7 @@ class SerialDevice final : public MmioDevice {
     void Clear() { size_ = 0; }
     size_t size() const { return size_; }
     size_t room() const { return bytes_.size() - size_; }
+    std::string Content() const;  // the oldest first
 
    private:
     std::array<std::byte, kInputCapacity> bytes_{};
@@ -99,7 +114,7 @@ class SerialDevice final : public MmioDevice {
   InterruptLine& interrupt_;
   const std::function<void()> on_input_room_;
   DeviceCounters counters_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_);
   bool input_waits_ ABSL_GUARDED_BY(mutex_) = false;  // OfferInput left bytes
 };

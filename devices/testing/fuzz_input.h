@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
 #include "absl/types/span.h"
 #include "devices/mmio_device.h"
@@ -55,6 +56,18 @@ inline void FuzzAccess(MmioDevice& device, uint64_t size, FuzzInput& input) {
   } else {
     device.Write(offset, absl::MakeSpan(data).first(width));
   }
+}
+
+// `state`, a message of a component's State, with fields of the fuzzer's, which override or repeat
+// those that are there; or the fuzzer's fields alone. False where that is no message at all.
+template <typename State>
+bool FuzzState(State& state, FuzzInput& input) {
+  std::string bytes;
+  const uint8_t kind = input.Take<uint8_t>();
+  if (kind % 4 != 0) bytes = state.SerializeAsString();
+  const absl::Span<const std::byte> more = input.TakeBytes(kind / 4);
+  bytes.append(reinterpret_cast<const char*>(more.data()), more.size());
+  return state.ParseFromString(bytes);
 }
 
 }  // namespace firn::testing

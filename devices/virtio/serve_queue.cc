@@ -8,7 +8,7 @@ namespace firn::virtio {
 
 bool ServeQueue(ActiveQueues& queues, size_t index, DeviceCounters& counters, ServeChain serve) {
   Virtqueue* queue = queues.queue(index);
-  if (queue == nullptr) return false;
+  if (queue == nullptr || queue->IsIdle()) return false;
   queue->DisableNotifications();
   // A driver that refills the queue from another vCPU must not hold this thread for ever.
   uint32_t budget = queue->size();

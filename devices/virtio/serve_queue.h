@@ -19,7 +19,8 @@ using ServeChain = absl::FunctionRef<absl::StatusOr<uint32_t>(const DescriptorCh
 
 // Gives the chains that wait in queue `index` to `serve` and back to the driver, at most the
 // size of the queue of them, with the driver's doorbells off meanwhile and one interrupt at the
-// end. True where more wait. Does nothing where the queue is not in use.
+// end. True where more wait. Does nothing where the queue is not in use, and leaves
+// no trace in guest memory where it is empty.
 bool ServeQueue(ActiveQueues& queues, size_t index, DeviceCounters& counters, ServeChain serve);
 
 }  // namespace firn::virtio

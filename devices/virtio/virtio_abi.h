@@ -3,6 +3,7 @@
 #ifndef FIRN_DEVICES_VIRTIO_VIRTIO_ABI_H_
 #define FIRN_DEVICES_VIRTIO_VIRTIO_ABI_H_
 
+#include <array>
 #include <cstdint>
 
 namespace firn::virtio {
@@ -21,6 +22,17 @@ inline constexpr uint32_t kDriverOk = 4;
 inline constexpr uint32_t kFeaturesOk = 8;
 inline constexpr uint32_t kNeedsReset = 64;
 inline constexpr uint32_t kFailed = 128;
+// What a driver may set: all but the device's own bit.
+inline constexpr uint32_t kDriverStatusBits =
+    kAcknowledge | kDriver | kFeaturesOk | kDriverOk | kFailed;
+
+// Section 3.1.1: a status bit and the one that must be set before it.
+struct StatusStep {
+  uint32_t bit;
+  uint32_t after;
+};
+inline constexpr std::array<StatusStep, 4> kStatusSteps = {
+    {{kAcknowledge, 0}, {kDriver, kAcknowledge}, {kFeaturesOk, kDriver}, {kDriverOk, kFeaturesOk}}};
 
 // Section 6: features of queues and transport, as masks.
 inline constexpr uint64_t kFeatureIndirectDescriptors = uint64_t{1} << 28;

@@ -6,6 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -44,6 +47,15 @@ class ActiveQueues {
   Virtqueue* queue(size_t index) {
     if (index >= queues_.size() || !queues_[index]) return nullptr;
     return &*queues_[index];
+  }
+
+  // Where the device is in each queue; empty after Fail.
+  std::vector<std::optional<QueuePosition>> positions() const {
+    std::vector<std::optional<QueuePosition>> positions(queues_.size());
+    for (size_t i = 0; i < queues_.size(); ++i) {
+      if (queues_[i]) positions[i] = queues_[i]->position();
+    }
+    return positions;
   }
 
   // Interrupts the driver if it wants to hear of what `queue` returned.
@@ -87,6 +99,17 @@ class VirtioDevice {
   // The driver rang for `queue`, which may be any value, at any time. Serves the queue in this
   // thread, a bounded number of chains; true where more wait: call again.
   virtual bool OnQueueNotify(uint16_t queue) = 0;
+
+  // For the transport's Save: ActiveQueues::positions, and what the device keeps besides, as a
+  // serialized message of its own (empty where there is nothing).
+  virtual std::vector<std::optional<QueuePosition>> QueuePositions() const = 0;
+  virtual std::string SaveDevice() const = 0;
+
+  // Takes what SaveDevice gave, of a device like this one, and in the place of Activate the queues
+  // that were in use, at their positions. Does not touch guest memory or notify. On an error
+  // nothing is changed: InvalidArgument, naming the field, for a state that no device can be in;
+  // FailedPrecondition, saying what differs, where this device is not what the driver knows.
+  virtual absl::Status RestoreDevice(std::string_view state, ActiveQueues queues) = 0;
 
   DeviceCounters& counters() { return counters_; }
   const DeviceCounters& counters() const { return counters_; }

@@ -27,25 +27,33 @@ void FullBarrier() {
 }  // namespace
 
 Virtqueue::Virtqueue(GuestMemory& memory, const SplitRings& rings, uint64_t features,
-                     uint16_t max_size)
+                     uint16_t max_size, const QueuePosition& position)
     : memory_(&memory),
       rings_(rings),
       event_index_((features & kFeatureEventIndex) != 0),
       limits_{.allow_indirect = (features & kFeatureIndirectDescriptors) != 0,
-              .max_buffers = max_size} {}
+              .max_buffers = max_size},
+      position_(position) {}
+
+bool Virtqueue::IsIdle() const {
+  return position_.notifications_enabled && position_.next_used == position_.interrupted_used &&
+         rings_.LoadAvailIndex() == position_.next_avail;
+}
 
 absl::StatusOr<std::optional<DescriptorChain>> Virtqueue::Pop() {
   const uint16_t avail = rings_.LoadAvailIndex();
-  if (avail == next_avail_) return std::nullopt;
-  const uint16_t ahead = static_cast<uint16_t>(avail - next_avail_);
+  if (avail == position_.next_avail) return std::nullopt;
+  const uint16_t ahead = static_cast<uint16_t>(avail - position_.next_avail);
   if (ahead > rings_.size()) {
     return absl::InvalidArgumentError(
         absl::StrFormat("the available index is %d ahead in a queue of %d", ahead, rings_.size()));
   }
   absl::StatusOr<DescriptorChain> chain =
-      WalkChain(*memory_, rings_, rings_.LoadAvailEntry(next_avail_), limits_);
+      WalkChain(*memory_, rings_, rings_.LoadAvailEntry(position_.next_avail), limits_);
   if (!chain.ok()) return chain.status();
-  ++next_avail_;
+  ++position_.next_avail;
+  // The event index is behind now.
+  if (event_index_) position_.notifications_enabled = false;
   return *std::move(chain);
 }
 
@@ -58,33 +66,39 @@ void Virtqueue::Return(DescriptorChain chain, uint32_t written) {
     memory_->MarkDirty(buffer.address, part);
     left -= part;
   }
-  rings_.StoreUsedEntry(next_used_, {.id = *chain.head_, .length = written});
-  rings_.StoreUsedIndex(++next_used_);
+  rings_.StoreUsedEntry(position_.next_used, {.id = *chain.head_, .length = written});
+  rings_.StoreUsedIndex(++position_.next_used);
 }
 
 bool Virtqueue::TakeNeedsInterrupt() {
-  if (next_used_ == interrupted_used_) return false;
+  if (position_.next_used == position_.interrupted_used) return false;
   FullBarrier();
-  const uint16_t before = std::exchange(interrupted_used_, next_used_);
+  const uint16_t before = std::exchange(position_.interrupted_used, position_.next_used);
   if (!event_index_) return (rings_.LoadAvailFlags() & kAvailNoInterrupt) == 0;
   // Section 2.7.7.2: whether the index passed used_event since the last look.
   const uint16_t event = rings_.LoadUsedEvent();
-  return static_cast<uint16_t>(next_used_ - event - 1) < static_cast<uint16_t>(next_used_ - before);
+  return static_cast<uint16_t>(position_.next_used - event - 1) <
+         static_cast<uint16_t>(position_.next_used - before);
 }
 
 void Virtqueue::DisableNotifications() {
   // With an event index the driver rings at that index only, which is already behind.
-  if (!event_index_) rings_.StoreUsedFlags(kUsedNoNotify);
+  if (event_index_) return;
+  rings_.StoreUsedFlags(kUsedNoNotify);
+  position_.notifications_enabled = false;
 }
 
 bool Virtqueue::EnableNotifications() {
-  if (event_index_) {
-    rings_.StoreAvailEvent(next_avail_);
-  } else {
-    rings_.StoreUsedFlags(0);
+  if (!position_.notifications_enabled) {
+    if (event_index_) {
+      rings_.StoreAvailEvent(position_.next_avail);
+    } else {
+      rings_.StoreUsedFlags(0);
+    }
+    position_.notifications_enabled = true;
   }
   FullBarrier();
-  return rings_.LoadAvailIndex() != next_avail_;
+  return rings_.LoadAvailIndex() != position_.next_avail;
 }
 
 }  // namespace firn::virtio

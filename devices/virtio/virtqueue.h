@@ -13,15 +13,32 @@
 
 namespace firn::virtio {
 
+// Where the device is in a queue: what its State has besides the rings, which are guest memory.
+// Indices are free-running.
+struct QueuePosition {
+  uint16_t next_avail = 0;
+  uint16_t next_used = 0;
+  uint16_t interrupted_used = 0;       // next_used at the last TakeNeedsInterrupt
+  bool notifications_enabled = false;  // the used ring asks for a doorbell at next_avail
+
+  bool operator==(const QueuePosition&) const = default;
+};
+
 // One thread at a time, under the lock of its device. After an error the queue is not to be
 // used any more: the device needs a reset.
 class Virtqueue {
  public:
   // `features` are the negotiated ones. `max_size` is the largest size that the device offers.
-  // `memory` outlives the queue.
-  Virtqueue(GuestMemory& memory, const SplitRings& rings, uint64_t features, uint16_t max_size);
+  // `memory` outlives the queue. A queue that was saved goes on at `position`: any value is safe.
+  Virtqueue(GuestMemory& memory, const SplitRings& rings, uint64_t features, uint16_t max_size,
+            const QueuePosition& position = {});
 
   uint16_t size() const { return rings_.size(); }
+  const QueuePosition& position() const { return position_; }
+
+  // Nothing to take, and the driver knows all that it is to know: serving the queue would change
+  // nothing.
+  bool IsIdle() const;
 
   // The next chain that the driver made available, in its order; nothing when there is none.
   // InvalidArgument for what no driver may do (see WalkChain), and for an available index further
@@ -36,7 +53,8 @@ class Virtqueue {
   bool TakeNeedsInterrupt();
 
   // Asks the driver not to ring while the queue is being looked at anyway, and to ring again.
-  // After EnableNotifications, chains may be there for which nobody rang: true says so.
+  // After EnableNotifications, chains may be there for which nobody rang: true says so. Stores to
+  // guest memory only where the driver does not know already.
   void DisableNotifications();
   bool EnableNotifications();
 
@@ -45,10 +63,7 @@ class Virtqueue {
   SplitRings rings_;
   bool event_index_;
   ChainLimits limits_;
-  // Free-running positions.
-  uint16_t next_avail_ = 0;
-  uint16_t next_used_ = 0;
-  uint16_t interrupted_used_ = 0;  // next_used_ at the last TakeNeedsInterrupt
+  QueuePosition position_;
 };
 
 }  // namespace firn::virtio

@@ -6,7 +6,10 @@
 #include <utility>
 
 #include "absl/log/log.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_format.h"
 #include "devices/little_endian.h"
+#include "devices/virtio/blk/block_state.pb.h"
 #include "devices/virtio/blk/disk_io.h"
 #include "devices/virtio/chain_io.h"
 #include "devices/virtio/serve_queue.h"
@@ -69,6 +72,55 @@ void BlockDevice::Activate(ActiveQueues queues) {
 void BlockDevice::Reset() {
   absl::MutexLock lock(&mutex_);
   queues_ = ActiveQueues();
+}
+
+std::vector<std::optional<QueuePosition>> BlockDevice::QueuePositions() const {
+  absl::MutexLock lock(&mutex_);
+  return queues_.positions();
+}
+
+std::string BlockDevice::SerialId() const {
+  const char* text = reinterpret_cast<const char*>(id_.data());
+  return std::string(text, strnlen(text, id_.size()));
+}
+
+std::string BlockDevice::SaveDevice() const {
+  state::Block state;
+  state.set_size_bytes(size_);
+  state.set_read_only(read_only_);
+  state.set_serial_id(SerialId());
+  return state.SerializeAsString();
+}
+
+// The guest's caches and file systems know the disk as it was.
+absl::Status BlockDevice::RestoreDevice(std::string_view state, ActiveQueues queues) {
+  state::Block saved;
+  if (!saved.ParseFromArray(state.data(), static_cast<int>(state.size()))) {
+    return absl::InvalidArgumentError("the state of a block device is malformed");
+  }
+  if (saved.serial_id().size() > id_.size()) {
+    return absl::InvalidArgumentError(absl::StrFormat("serial_id has %d bytes, with room for %d",
+                                                      saved.serial_id().size(), id_.size()));
+  }
+  std::string change;
+  if (saved.serial_id() != SerialId()) {
+    change = absl::StrFormat("was disk \"%s\" when the snapshot was made",
+                             absl::CHexEscape(saved.serial_id()));
+  } else if (saved.size_bytes() != size_) {
+    change = absl::StrFormat("was %d bytes when the snapshot was made, now %d", saved.size_bytes(),
+                             size_);
+  } else if (saved.read_only() != read_only_) {
+    change = absl::StrFormat("was %s when the snapshot was made, now %s",
+                             saved.read_only() ? "read-only" : "writable",
+                             read_only_ ? "read-only" : "writable");
+  }
+  if (!change.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("disk \"%s\" %s: restore it with the disk that the guest had",
+                        absl::CHexEscape(SerialId()), change));
+  }
+  Activate(std::move(queues));
+  return absl::OkStatus();
 }
 
 bool BlockDevice::OnQueueNotify(uint16_t queue) {

@@ -6,9 +6,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
@@ -34,6 +39,9 @@ class BlockDevice final : public VirtioDevice {
   void Activate(ActiveQueues queues) override;
   void Reset() override;
   bool OnQueueNotify(uint16_t queue) override;
+  std::vector<std::optional<QueuePosition>> QueuePositions() const override;
+  std::string SaveDevice() const override;
+  absl::Status RestoreDevice(std::string_view state, ActiveQueues queues) override;
 
  private:
   static constexpr std::array<uint16_t, 1> kQueueSizes = {256};
@@ -50,13 +58,14 @@ class BlockDevice final : public VirtioDevice {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   BlockStatus FinishWrite(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   BlockStatus CheckRange(const BlockRange& range, BlockRequestType type) const;
+  std::string SerialId() const;  // without its padding
   bool IsInside(uint64_t sector, uint64_t bytes) const;
 
   const uint64_t size_;  // bytes
   const bool read_only_;
   std::array<std::byte, kBlockIdSize> id_{};
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::unique_ptr<DiskFile> file_ ABSL_GUARDED_BY(mutex_);
   ActiveQueues queues_ ABSL_GUARDED_BY(mutex_);
 };

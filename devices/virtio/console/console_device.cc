@@ -7,6 +7,7 @@
 
 #include "devices/little_endian.h"
 #include "devices/virtio/chain_io.h"
+#include "devices/virtio/console/console_state.pb.h"
 #include "devices/virtio/serve_queue.h"
 
 namespace firn::virtio {
@@ -21,14 +22,37 @@ void ConsoleDevice::ReadConfig(uint64_t offset, absl::Span<std::byte> data) cons
 void ConsoleDevice::Activate(ActiveQueues queues) {
   absl::MutexLock lock(&mutex_);
   queues_ = std::move(queues);
-  // Input waits for buffers, and for the doorbell that announces them.
-  if (Virtqueue* receive = queues_.queue(kReceiveQueue)) receive->EnableNotifications();
 }
 
 void ConsoleDevice::Reset() {
   absl::MutexLock lock(&mutex_);
   queues_ = ActiveQueues();
   guest_has_written_ = false;
+}
+
+std::vector<std::optional<QueuePosition>> ConsoleDevice::QueuePositions() const {
+  absl::MutexLock lock(&mutex_);
+  return queues_.positions();
+}
+
+std::string ConsoleDevice::SaveDevice() const {
+  absl::MutexLock lock(&mutex_);
+  state::Console state;
+  state.set_guest_has_written(guest_has_written_);
+  state.set_input_waits(input_waits_);
+  return state.SerializeAsString();
+}
+
+absl::Status ConsoleDevice::RestoreDevice(std::string_view state, ActiveQueues queues) {
+  state::Console saved;
+  if (!saved.ParseFromArray(state.data(), static_cast<int>(state.size()))) {
+    return absl::InvalidArgumentError("the state of a console device is malformed");
+  }
+  absl::MutexLock lock(&mutex_);
+  queues_ = std::move(queues);
+  guest_has_written_ = saved.guest_has_written();
+  input_waits_ = saved.input_waits();
+  return absl::OkStatus();
 }
 
 bool ConsoleDevice::OnQueueNotify(uint16_t queue) {

@@ -7,8 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "devices/byte_sink.h"
@@ -36,6 +41,9 @@ class ConsoleDevice final : public VirtioDevice {
   void Activate(ActiveQueues queues) override;
   void Reset() override;
   bool OnQueueNotify(uint16_t queue) override;
+  std::vector<std::optional<QueuePosition>> QueuePositions() const override;
+  std::string SaveDevice() const override;
+  absl::Status RestoreDevice(std::string_view state, ActiveQueues queues) override;
 
  private:
   // Section 5.3.2.
@@ -51,7 +59,7 @@ class ConsoleDevice final : public VirtioDevice {
 
   ByteSink& output_;
   const std::function<void()> on_input_room_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   ActiveQueues queues_ ABSL_GUARDED_BY(mutex_);
   bool guest_has_written_ ABSL_GUARDED_BY(mutex_) = false;
   // OfferInput found too little room.

@@ -2,7 +2,6 @@
 #include "devices/virtio/mmio/virtio_mmio.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -23,14 +22,6 @@ uint32_t HalfOf(uint64_t features, uint32_t sel) {
   if (sel > 1) return 0;
   return static_cast<uint32_t>(features >> (32 * sel));
 }
-
-// Section 3.1.1: a status bit and the one that must be set before it.
-struct StatusStep {
-  uint32_t bit;
-  uint32_t after;
-};
-constexpr std::array<StatusStep, 4> kStatusSteps = {
-    {{kAcknowledge, 0}, {kDriver, kAcknowledge}, {kFeaturesOk, kDriver}, {kDriverOk, kFeaturesOk}}};
 
 }  // namespace
 
@@ -248,9 +239,8 @@ void VirtioMmio::WriteStatus(uint32_t value) {
     return;
   }
   value &= ~kNeedsReset;  // the device's own bit
-  const uint32_t known = kAcknowledge | kDriver | kFeaturesOk | kDriverOk | kFailed;
   // Section 2.1.1: the driver does not clear bits, except by a reset.
-  if ((value & ~known) != 0 || (state_.status & ~value) != 0) {
+  if ((value & ~kDriverStatusBits) != 0 || (state_.status & ~value) != 0) {
     CountMisuse();
     return;
   }
@@ -273,20 +263,32 @@ void VirtioMmio::WriteStatus(uint32_t value) {
   }
 }
 
-void VirtioMmio::Activate() {
+absl::StatusOr<std::vector<std::optional<Virtqueue>>> VirtioMmio::MakeQueues(
+    const std::vector<QueuePosition>& positions) const {
   std::vector<std::optional<Virtqueue>> queues(state_.queues.size());
   for (size_t i = 0; i < queues.size(); ++i) {
     if (!state_.queues[i].ready) continue;
     const uint16_t max_size = device_.queue_sizes()[i];
     absl::StatusOr<SplitRings> rings = SplitRings::Create(memory_, state_.queues[i], max_size);
-    if (!rings.ok()) {
-      CountMisuse();
-      NotifyNeedsReset(Annotate(rings.status(), absl::StrCat("queue ", i)));
-      return;
-    }
-    queues[i].emplace(memory_, *rings, state_.driver_features, max_size);
+    if (!rings.ok()) return Annotate(rings.status(), absl::StrCat("queue ", i));
+    queues[i].emplace(memory_, *rings, state_.driver_features, max_size, positions[i]);
   }
-  device_.Activate(ActiveQueues(state_.driver_features, std::move(queues), *this));
+  return queues;
+}
+
+void VirtioMmio::Activate() {
+  absl::StatusOr<std::vector<std::optional<Virtqueue>>> queues =
+      MakeQueues(std::vector<QueuePosition>(state_.queues.size()));
+  if (!queues.ok()) {
+    CountMisuse();
+    NotifyNeedsReset(queues.status());
+    return;
+  }
+  // From the first doorbell on, whatever was in the rings before.
+  for (std::optional<Virtqueue>& queue : *queues) {
+    if (queue) queue->EnableNotifications();
+  }
+  device_.Activate(ActiveQueues(state_.driver_features, *std::move(queues), *this));
 }
 
 void VirtioMmio::Reset() {

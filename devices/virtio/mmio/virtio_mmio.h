@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -17,6 +18,7 @@
 #include "devices/interrupt_line.h"
 #include "devices/mmio_device.h"
 #include "devices/virtio/mmio/virtio_mmio_registers.h"
+#include "devices/virtio/mmio/virtio_mmio_state.pb.h"
 #include "devices/virtio/split_rings.h"
 #include "devices/virtio/virtio_device.h"
 #include "hypervisor/event_fd.h"
@@ -37,6 +39,24 @@ class VirtioMmio final : public MmioDevice, private DriverNotifier {
   static absl::StatusOr<std::unique_ptr<VirtioMmio>> Create(GuestMemory& memory,
                                                             VirtioDevice& device,
                                                             InterruptLine& interrupt);
+
+  // The registers, the positions of the queues and the device's own state. With no access and no
+  // queue work in progress: requests that were taken have been answered. A doorbell that waits in
+  // its eventfd is not in it (see Restore).
+  state::VirtioMmio Save() const;
+  // A transport that goes on where the saved one was, around a new `device`, which it activates
+  // where the driver had set DRIVER_OK. Guest memory is in place, but not touched; no interrupt is
+  // raised. Doorbells start anew: call OnQueueEvent for every queue once, when the device may work
+  // again, and none is lost. For a queue without work that call leaves no trace in guest memory and
+  // does not interrupt.
+  // Errors: InvalidArgument, naming the field, for a state that no transport can be in;
+  // FailedPrecondition, saying what differs, where `device` is not what the driver knows: its type,
+  // a feature that was negotiated, what the device itself finds (its disk). `device` is as before
+  // then. And those of Create.
+  static absl::StatusOr<std::unique_ptr<VirtioMmio>> Restore(GuestMemory& memory,
+                                                             VirtioDevice& device,
+                                                             InterruptLine& interrupt,
+                                                             const state::VirtioMmio& saved);
 
   size_t queue_count() const { return queue_events_.size(); }
   // `queue` is below queue_count(), here and in OnQueueEvent.
@@ -78,7 +98,13 @@ class VirtioMmio final : public MmioDevice, private DriverNotifier {
   void WriteStatus(uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteDriverFeatures(uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool FeaturesAcceptable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // One per queue, at its position in `positions`; nothing where it is not ready. InvalidArgument,
+  // naming the queue and its part, for rings that are malformed.
+  absl::StatusOr<std::vector<std::optional<Virtqueue>>> MakeQueues(
+      const std::vector<QueuePosition>& positions) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Activate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes a state that was checked, and activates the device.
+  absl::Status Load(const state::VirtioMmio& saved);
   void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What the driver did against the rules, ignored and counted.
   void CountMisuse() { device_.counters().errors.Add(); }

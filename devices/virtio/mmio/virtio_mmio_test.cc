@@ -8,53 +8,20 @@
 #include <thread>
 
 #include "devices/little_endian.h"
-#include "devices/virtio/serve_queue.h"
+#include "devices/virtio/testing/echo_device.h"
 #include "devices/virtio/testing/mmio_driver.h"
 
 namespace firn::virtio {
 namespace {
 
 using testing::DriverQueue;
+using testing::EchoDevice;
 using ::testing::HasSubstr;
 using testing::kBufferBase;
 using testing::MmioDriver;
 
 constexpr uint32_t kUpToFeatures = kAcknowledge | kDriver | kFeaturesOk;
-constexpr uint64_t kOwnFeature = 1ull << 5;
-
-// Two queues; gives each chain back with all of its writable bytes.
-class EchoDevice final : public VirtioDevice {
- public:
-  DeviceType type() const override { return DeviceType::kEntropy; }
-  uint64_t features() const override { return kOwnFeature; }
-  absl::Span<const uint16_t> queue_sizes() const override { return sizes_; }
-  void ReadConfig(uint64_t offset, absl::Span<std::byte> data) const override {
-    const uint64_t config = 0x8877'6655'4433'2211;
-    CopyFrom(absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&config), 8), offset, data);
-  }
-  void Activate(ActiveQueues queues) override {
-    absl::MutexLock lock(&mutex_);
-    queues_ = std::move(queues);
-    ++activations;
-  }
-  void Reset() override {
-    absl::MutexLock lock(&mutex_);
-    queues_ = ActiveQueues();
-    ++resets;
-  }
-  bool OnQueueNotify(uint16_t queue) override {
-    absl::MutexLock lock(&mutex_);
-    return ServeQueue(queues_, queue, counters_,
-                      [](const DescriptorChain& chain) { return chain.writable_size(); });
-  }
-  int activations = 0;
-  int resets = 0;
-
- private:
-  std::array<uint16_t, 2> sizes_ = {16, 8};
-  absl::Mutex mutex_;
-  ActiveQueues queues_;
-};
+constexpr uint64_t kOwnFeature = EchoDevice::kOwnFeature;
 
 class VirtioMmioTest : public ::testing::Test {
  protected:

@@ -23,6 +23,22 @@ void RngDevice::Reset() {
   queues_ = ActiveQueues();
 }
 
+std::vector<std::optional<QueuePosition>> RngDevice::QueuePositions() const {
+  absl::MutexLock lock(&mutex_);
+  return queues_.positions();
+}
+
+// Entropy is not the guest's to keep: a restored one draws anew.
+std::string RngDevice::SaveDevice() const { return {}; }
+
+absl::Status RngDevice::RestoreDevice(std::string_view state, ActiveQueues queues) {
+  if (!state.empty()) {
+    return absl::InvalidArgumentError("an entropy device has no state of its own");
+  }
+  Activate(std::move(queues));
+  return absl::OkStatus();
+}
+
 bool RngDevice::OnQueueNotify(uint16_t queue) {
   absl::MutexLock lock(&mutex_);
   return ServeQueue(queues_, queue, counters_, [this](const DescriptorChain& chain) {

@@ -6,8 +6,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
@@ -31,6 +36,9 @@ class RngDevice final : public VirtioDevice {
   void Activate(ActiveQueues queues) override;
   void Reset() override;
   bool OnQueueNotify(uint16_t queue) override;
+  std::vector<std::optional<QueuePosition>> QueuePositions() const override;
+  std::string SaveDevice() const override;
+  absl::Status RestoreDevice(std::string_view state, ActiveQueues queues) override;
 
  private:
   static constexpr std::array<uint16_t, 1> kQueueSizes = {64};
@@ -39,7 +47,7 @@ class RngDevice final : public VirtioDevice {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   EntropySource& entropy_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   ActiveQueues queues_ ABSL_GUARDED_BY(mutex_);
 };
 

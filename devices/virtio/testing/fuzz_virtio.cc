@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/log/check.h"
 #include "devices/virtio/testing/mmio_driver.h"
 
 namespace firn::virtio::testing {
@@ -49,6 +50,20 @@ void AddChain(MmioDriver& driver, DriverQueue& queue, FuzzInput& input) {
   }
 }
 
+// Goes on from a state with fields of the fuzzer's, where it is taken.
+void SaveAndRestore(MmioDriver& driver, VirtioDevice& device, FuzzInput& input) {
+  state::VirtioMmio state = driver.transport().Save();
+  if (!firn::testing::FuzzState(state, input)) return;
+  const uint8_t queue = input.Take<uint8_t>();
+  if (queue < state.queues_size() &&
+      !firn::testing::FuzzState(*state.mutable_queues(queue), input)) {
+    return;
+  }
+  if (!driver.RestoreTransport(device, state).ok()) return;
+  CHECK_OK(driver.RestoreTransport(device, driver.transport().Save()));
+  for (size_t i = 0; i < driver.transport().queue_count(); ++i) driver.transport().OnQueueEvent(i);
+}
+
 }  // namespace
 
 void FuzzVirtio(VirtioDevice& device, FuzzInput& input, absl::FunctionRef<void()> host_event) {
@@ -58,7 +73,7 @@ void FuzzVirtio(VirtioDevice& device, FuzzInput& input, absl::FunctionRef<void()
   while (!input.empty()) {
     const uint8_t operation = input.Take<uint8_t>();
     const uint32_t index = input.Take<uint8_t>() % queues;
-    switch (operation % 10) {
+    switch (operation % 11) {
       case 0:
         firn::testing::FuzzAccess(driver.transport(), kMmioSize, input);
         break;
@@ -86,16 +101,19 @@ void FuzzVirtio(VirtioDevice& device, FuzzInput& input, absl::FunctionRef<void()
       case 5:
         host_event();
         break;
+      case 6:
+        SaveAndRestore(driver, device, input);
+        break;
       default:
         if (!started) break;
-        switch (operation % 10) {
-          case 6:
+        switch (operation % 11) {
+          case 7:
             driver.queue(index).SetDescriptor(
                 static_cast<uint16_t>(input.Take<uint8_t>() % driver.queue(index).size()),
                 TakeDescriptor(input));
             driver.queue(index).MakeAvailable(input.Take<uint8_t>());
             break;
-          case 7:
+          case 8:
             driver.queue(index).SetAvailIndex(input.Take<uint16_t>());
             break;
           default:

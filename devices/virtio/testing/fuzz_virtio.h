@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// A hostile driver out of a fuzzer's bytes: any register access, any guest memory.
+// A hostile driver out of a fuzzer's bytes: any register access, any guest memory, any State.
 #ifndef FIRN_DEVICES_VIRTIO_TESTING_FUZZ_VIRTIO_H_
 #define FIRN_DEVICES_VIRTIO_TESTING_FUZZ_VIRTIO_H_
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "absl/log/check.h"
 #include "devices/little_endian.h"
@@ -72,6 +73,38 @@ void MmioDriver::Start(uint64_t features, uint16_t size) {
     SetUpQueue(i, queues_.back()->settings());
   }
   SetDriverOk();
+}
+
+MmioDriver::Saved MmioDriver::Save() const {
+  Saved saved = {.state = transport_->Save().SerializeAsString(),
+                 .memory = ReadString(*memory_, kMemoryBase, kMemorySize),
+                 .queues = {}};
+  for (const std::unique_ptr<DriverQueue>& queue : queues_) saved.queues.push_back(*queue);
+  return saved;
+}
+
+absl::Status MmioDriver::RestoreTransport(VirtioDevice& device, const state::VirtioMmio& state) {
+  auto transport = VirtioMmio::Restore(*memory_, device, interrupt_, state);
+  if (!transport.ok()) return transport.status();
+  transport_ = *std::move(transport);
+  return absl::OkStatus();
+}
+
+absl::Status MmioDriver::Restore(VirtioDevice& device, const Saved& saved) {
+  state::VirtioMmio state;
+  if (!state.ParseFromString(saved.state)) return absl::InvalidArgumentError("not a message");
+  const std::string before = ReadString(*memory_, kMemoryBase, kMemorySize);
+  WriteString(*memory_, kMemoryBase, saved.memory);
+  if (absl::Status status = RestoreTransport(device, state); !status.ok()) {
+    WriteString(*memory_, kMemoryBase, before);
+    return status;
+  }
+  queues_.clear();
+  for (const DriverQueue& queue : saved.queues) {
+    queues_.push_back(std::make_unique<DriverQueue>(queue));
+  }
+  for (size_t i = 0; i < transport_->queue_count(); ++i) transport_->OnQueueEvent(i);
+  return absl::OkStatus();
 }
 
 void MmioDriver::Kick(uint32_t queue) {

@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "devices/testing/counting_interrupt_line.h"
 #include "devices/virtio/mmio/virtio_mmio.h"
 #include "devices/virtio/testing/driver_queue.h"
@@ -35,6 +37,23 @@ class MmioDriver {
 
   // The queues of Start.
   DriverQueue& queue(size_t index) { return *queues_[index]; }
+  // What a snapshot has of a machine with this one device: the transport's state and guest memory,
+  // where the driver's own knowledge is as well.
+  struct Saved {
+    std::string state;
+    std::string memory;
+    std::vector<DriverQueue> queues;
+    bool operator==(const Saved& other) const {
+      return state == other.state && memory == other.memory;
+    }
+  };
+  Saved Save() const;
+  // Memory, then a new transport around `device`, then a look at every queue, as the owner does it.
+  // On an error, all is as before.
+  absl::Status Restore(VirtioDevice& device, const Saved& saved);
+  // The transport alone, without the look.
+  absl::Status RestoreTransport(VirtioDevice& device, const state::VirtioMmio& state);
+
   // Rings through the ioeventfd path.
   void Kick(uint32_t queue);
 
