@@ -43,9 +43,9 @@ inline constexpr uint32_t kIsteLevel = 1 << 2;  // HM
 
 // The CPU interface of one vCPU.
 inline constexpr std::array<SystemRegister, 26> kCpuRegisters = {{
-    {3, 0, 12, 12, 4},  // ICC_ICSR_EL1
-    {3, 0, 12, 12, 6},  // ICC_PPI_ENABLER0_EL1
-    {3, 0, 12, 12, 7},  // ICC_PPI_ENABLER1_EL1
+    {3, 0, 12, 10, 4},  // ICC_ICSR_EL1
+    {3, 0, 12, 10, 6},  // ICC_PPI_ENABLER0_EL1
+    {3, 0, 12, 10, 7},  // ICC_PPI_ENABLER1_EL1
     {3, 0, 12, 13, 2},  // ICC_PPI_SACTIVER0_EL1
     {3, 0, 12, 13, 3},  // ICC_PPI_SACTIVER1_EL1
     {3, 0, 12, 13, 6},  // ICC_PPI_SPENDR0_EL1

@@ -106,11 +106,18 @@ debian_sysroot = repository_rule(
 
 def debian_repositories():
     link_only_repository(name = "benchmark", libs = {"benchmark": "-lbenchmark -pthread"})
+    link_only_repository(name = "http_parser", libs = {"http_parser": "-lhttp_parser"})
     link_only_repository(name = "libfdt", libs = {"libfdt": "-lfdt"})
     link_only_repository(name = "zlib", libs = {"zlib": "-lz"})
     link_only_repository(name = "zstd", libs = {"zstd": "-lzstd"})
     debian_sysroot(
         name = "sysroot_arm64",
         arch = "arm64",
-        packages = ["libfdt-dev", "libprotobuf-dev", "libzstd-dev", "zlib1g-dev"],
+        packages = [
+            "libfdt-dev",
+            "libhttp-parser-dev",
+            "libprotobuf-dev",
+            "libzstd-dev",
+            "zlib1g-dev",
+        ],
     )

@@ -92,6 +92,17 @@ absl::Status EventLoop::AddMonitor(int fd, Handler handler) {
   return Add(monitor_epoll_.get(), fd, next_monitor_id_++, std::move(handler), monitor_watches_);
 }
 
+void EventLoop::SetMonitorEvents(int fd, uint32_t events) {
+  for (const auto& [id, watch] : monitor_watches_) {
+    if (watch.fd != fd) continue;
+    epoll_event event = {};
+    event.events = events;
+    event.data.u64 = id;
+    PCHECK(epoll_ctl(monitor_epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) << "epoll_ctl(MOD)";
+    return;
+  }
+}
+
 void EventLoop::RemoveMonitor(int fd) { Remove(monitor_epoll_.get(), fd, monitor_watches_); }
 
 void EventLoop::Post(std::function<void()> work) {

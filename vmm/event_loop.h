@@ -24,8 +24,9 @@ namespace firn {
 
 class EventLoop {
  public:
-  // Called when the file descriptor is readable (or broken: the next read says how). It must
-  // bear being called when there is nothing to read. Handlers of one loop never run at once.
+  // Called when the file descriptor is readable (or broken: the next read says how), or what
+  // SetMonitorEvents says. It must bear being called when there is nothing to read. Handlers of one
+  // loop never run at once.
   using Handler = std::function<void()>;
 
   // Errors: those of epoll_create1 and eventfd.
@@ -45,6 +46,10 @@ class EventLoop {
   // Watches `fd` for the monitor. The handler runs on the thread of Run only and may add and
   // remove monitor events, its own too. The thread of Run only. Errors as above.
   absl::Status AddMonitor(int fd, Handler handler);
+  // From now on the handler runs when one of `events` (EPOLLIN, EPOLLOUT) is true of `fd`, or it is
+  // broken or hung up, which is always told. At first: EPOLLIN. `fd` is watched by AddMonitor. The
+  // thread of Run only.
+  void SetMonitorEvents(int fd, uint32_t events);
   void RemoveMonitor(int fd);
 
   // Runs `work` on the thread of Run, after what was posted before. Any thread.

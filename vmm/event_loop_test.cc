@@ -4,6 +4,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -179,6 +182,38 @@ TEST_F(EventLoopTest, MonitorHandlerMayRemoveItselfAndAnother) {
   second.Signal();
   ASSERT_TRUE(loop_->Run().ok());
   EXPECT_EQ(calls, 1);
+}
+
+TEST_F(EventLoopTest, MonitorWaitsForTheEventsThatItIsTold) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+  const FileDescriptor near(ends[0]);
+  FileDescriptor far(ends[1]);
+  ASSERT_EQ(write(far.get(), "x", 1), 1);
+  std::vector<int> order;
+  int turn = 0;
+  ASSERT_TRUE(loop_
+                  ->AddMonitor(near.get(),
+                               [&] {
+                                 order.push_back(++turn);
+                                 if (turn == 1) {
+                                   loop_->SetMonitorEvents(near.get(), EPOLLOUT);
+                                 } else if (turn == 2) {
+                                   // Readable and writable, but that does not matter now; hanging
+                                   // up does.
+                                   loop_->SetMonitorEvents(near.get(), 0);
+                                   loop_->Post([&] {
+                                     order.push_back(0);
+                                     far.Reset();
+                                   });
+                                 } else {
+                                   loop_->Stop();
+                                   loop_->RemoveMonitor(near.get());
+                                 }
+                               })
+                  .ok());
+  ASSERT_TRUE(loop_->Run().ok());
+  EXPECT_THAT(order, ElementsAre(1, 2, 0, 3));
 }
 
 TEST_F(EventLoopTest, RefusesWhatCannotBeWaitedFor) {

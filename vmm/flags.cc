@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "vmm/nearest.h"
 
@@ -29,13 +30,20 @@ absl::Status UnknownFlag(absl::Span<const FlagSpec> specs, std::string_view name
 }  // namespace
 
 absl::StatusOr<Flags> Flags::Parse(absl::Span<const FlagSpec> specs,
-                                   absl::Span<const std::string_view> arguments) {
+                                   absl::Span<const std::string_view> arguments,
+                                   absl::Span<const std::string_view> operands) {
   Flags flags;
   for (size_t i = 0; i < arguments.size(); ++i) {
     std::string_view argument = arguments[i];
     if (!argument.starts_with("--") || argument == "--") {
-      return absl::InvalidArgumentError(
-          absl::StrCat("unexpected argument `", argument, "`: everything here is a --flag"));
+      if (flags.operands_.size() < operands.size()) {
+        flags.operands_.push_back(argument);
+        continue;
+      }
+      return absl::InvalidArgumentError(absl::StrCat(
+          "unexpected argument `", argument, "`: everything ",
+          operands.empty() ? "here" : absl::StrCat("but ", absl::StrJoin(operands, " and ")),
+          " is a --flag"));
     }
     argument.remove_prefix(2);
     const size_t equals = argument.find('=');
@@ -59,6 +67,10 @@ absl::StatusOr<Flags> Flags::Parse(absl::Span<const FlagSpec> specs,
       return absl::InvalidArgumentError(
           absl::StrCat("--", name, " needs a value: --", name, "=", spec->value_name));
     }
+  }
+  if (flags.operands_.size() < operands.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(operands[flags.operands_.size()], " is missing"));
   }
   return flags;
 }

@@ -18,12 +18,12 @@ constexpr FlagSpec kSpecs[] = {
     {"quiet", "", "say less"},
 };
 
-absl::StatusOr<Flags> Parse(std::vector<std::string_view> arguments) {
+absl::StatusOr<Flags> Parse(const std::vector<std::string_view>& arguments) {
   return Flags::Parse(kSpecs, arguments);
 }
 
-std::string ErrorOf(std::vector<std::string_view> arguments) {
-  return std::string(Parse(std::move(arguments)).status().message());
+std::string ErrorOf(const std::vector<std::string_view>& arguments) {
+  return std::string(Parse(arguments).status().message());
 }
 
 TEST(FlagsTest, TakesBothForms) {
@@ -34,6 +34,23 @@ TEST(FlagsTest, TakesBothForms) {
   EXPECT_TRUE(flags->Has("quiet"));
   EXPECT_FALSE(flags->Has("initrd"));
   EXPECT_EQ(flags->Get("initrd"), std::nullopt);
+}
+
+TEST(FlagsTest, OperandsMayStandAnywhere) {
+  auto parse = [](const std::vector<std::string_view>& arguments) {
+    return Flags::Parse(kSpecs, arguments, {"SOCK", "DIR"});
+  };
+  for (const auto& flags : {parse({"a", "--quiet", "--kernel", "k", "b"}),
+                            parse({"--quiet", "a", "b", "--kernel=k"})}) {
+    ASSERT_TRUE(flags.ok()) << flags.status();
+    EXPECT_EQ(flags->operand(0), "a");
+    EXPECT_EQ(flags->operand(1), "b");
+    EXPECT_TRUE(flags->Has("quiet"));
+  }
+  EXPECT_EQ(parse({"--quiet", "a"}).status().message(), "DIR is missing");
+  EXPECT_EQ(parse({}).status().message(), "SOCK is missing");
+  EXPECT_EQ(parse({"a", "b", "c"}).status().message(),
+            "unexpected argument `c`: everything but SOCK and DIR is a --flag");
 }
 
 TEST(FlagsTest, ValueMayBeEmptyOrHoldEqualSigns) {

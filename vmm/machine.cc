@@ -8,6 +8,8 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "arch-aarch64/controller_choice.h"
 #include "arch-aarch64/memory_layout.h"
 #include "arch-aarch64/vcpu_setup.h"
@@ -17,6 +19,9 @@
 
 namespace firn {
 namespace {
+
+// A vCPU that executes is out at once; one that waits for something outside firn may never be.
+constexpr absl::Duration kPauseLimit = absl::Seconds(5);
 
 int IpaBits(const Hypervisor& hypervisor) {
   const int most = hypervisor.CheckExtension(kvm::kCapArmVmIpaSize);
@@ -144,6 +149,26 @@ absl::Status Machine::StartThreads() {
 }
 
 void Machine::Start() {
+  for (const auto& thread : threads_) thread->Resume();
+}
+
+absl::Status Machine::Pause() {
+  if (is_paused_) return absl::OkStatus();
+  for (const auto& thread : threads_) thread->RequestPause();
+  const absl::Time deadline = absl::Now() + kPauseLimit;
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    if (threads_[i]->WaitUntilPaused(deadline)) continue;
+    Resume();
+    return absl::DeadlineExceededError(absl::StrCat("vCPU ", i, " did not leave the guest within ",
+                                                    absl::FormatDuration(kPauseLimit),
+                                                    ": it may wait for a reader of the console"));
+  }
+  is_paused_ = true;
+  return absl::OkStatus();
+}
+
+void Machine::Resume() {
+  is_paused_ = false;
   for (const auto& thread : threads_) thread->Resume();
 }
 

@@ -66,6 +66,14 @@ class Machine : private VcpuExitHandler {
   ~Machine() override;
 
   void Start();
+  // Takes the vCPUs out of the guest, and lets them in again; devices finish what they are at.
+  // Pausing what is paused and resuming what runs changes nothing. DeadlineExceeded: a vCPU did not
+  // come out in time, because its console is not read; the guest runs on. After Start, before
+  // RequestStop.
+  absl::Status Pause();
+  void Resume();
+  bool is_paused() const { return is_paused_; }
+
   // Takes the vCPUs out of the guest for good: RequestStop only asks. Idempotent.
   void RequestStop();
   void Stop();
@@ -105,6 +113,7 @@ class Machine : private VcpuExitHandler {
   const std::function<void(const MachineEnd&)> on_end_;
   std::atomic<bool> halted_ = false;
   std::atomic<bool> ended_ = false;
+  bool is_paused_ = false;
 
   // Destroyed from the last to the first: what comes later uses what comes before.
   GuestConsole serial_console_;

@@ -185,6 +185,30 @@ TEST_F(MachineTest, GoesAwayWithoutHavingRunOrWhileItRuns) {
 
 // ---- What it does meanwhile
 
+TEST_F(MachineTest, PausedVcpusAreOutOfTheGuest) {
+  config_.machine.vcpu_count = 2;
+  WriteKernel("spin");
+  ASSERT_TRUE(Create().ok());
+  auto instructions = [this] { return machine_->stats().vcpus[0].counts.instructions; };
+  machine_->Start();
+  EXPECT_FALSE(machine_->is_paused());
+  ASSERT_TRUE(machine_->Pause().ok());
+  EXPECT_TRUE(machine_->is_paused());
+  const uint64_t before = instructions();
+  ASSERT_TRUE(machine_->Pause().ok()) << "it is paused";
+  EXPECT_EQ(instructions(), before);
+  uint64_t after = before;
+  while (after == before) {
+    machine_->Resume();
+    EXPECT_FALSE(machine_->is_paused());
+    machine_->Resume();
+    ASSERT_TRUE(machine_->Pause().ok());
+    after = instructions();
+  }
+  EXPECT_GT(after, before);
+  machine_->Stop();
+}
+
 TEST_F(MachineTest, InputWaitsForTheGuestAndComesBack) {
   WriteKernel("echo");
   ASSERT_TRUE(Create().ok());

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
+#include "vmm/api/server.h"
 #include "vmm/console_file.h"
 #include "vmm/console_input.h"
 #include "vmm/console_output.h"
@@ -22,6 +23,7 @@
 #include "vmm/signals.h"
 #include "vmm/stats.h"
 #include "vmm/terminal.h"
+#include "vmm/vm_control.h"
 
 namespace firn {
 namespace {
@@ -126,9 +128,10 @@ class Session {
       case ConsoleConfig::Output::kStdio:
         break;
     }
-    absl::StatusOr<std::unique_ptr<ConsoleOutput>> output = ConsoleOutput::Start(
-        fd, signals_->fd(),
-        [this](absl::Status error) { loop_->Post([this, error] { OnConsoleError(error); }); });
+    absl::StatusOr<std::unique_ptr<ConsoleOutput>> output =
+        ConsoleOutput::Start(fd, signals_->fd(), [this](const absl::Status& error) {
+          loop_->Post([this, error] { OnConsoleError(error); });
+        });
     if (!output.ok()) return output.status();
     output_ = *std::move(output);
     return absl::OkStatus();
@@ -155,6 +158,7 @@ class Session {
     if (!machine.ok()) return machine.status();
     machine_ = *std::move(machine);
     stats_.interrupt_controller = machine_->interrupt_controller();
+    control_->SetMachine(machine_.get());
     machine_->SetInputRoomCallback([this] {
       if (input_ != nullptr) input_->Resume();
     });
@@ -163,6 +167,12 @@ class Session {
 
   // The last steps before the guest runs, those that the host sees.
   absl::Status OpenGates() {
+    if (options_.api_sock) {
+      absl::StatusOr<std::unique_ptr<api::Server>> server =
+          api::Server::Start(*loop_, *control_, *options_.api_sock);
+      if (!server.ok()) return Annotate(server.status(), "--api-sock");
+      api_server_ = *std::move(server);
+    }
     if (console_file_ != nullptr) {
       absl::Status status = console_file_->Keep();
       if (!status.ok()) return status;
@@ -224,6 +234,7 @@ class Session {
 
   // VGICv5 cannot be reset: a reboot is another machine of the same configuration.
   Outcome Restart() {
+    control_->SetMachine(nullptr);
     machine_.reset();
     absl::Status status = CreateMachine();
     if (!status.ok()) {
@@ -242,6 +253,8 @@ class Session {
     stats_.timeline = timeline_.milestones();
     ReadHostMemory(stats_);
     stats_.end = timeline_.Now();
+    api_server_.reset();
+    control_->SetMachine(nullptr);
     machine_.reset();
     input_.reset();
     output_.reset();  // writes the rest
@@ -276,6 +289,8 @@ class Session {
   std::unique_ptr<RawTerminal> terminal_;
   std::unique_ptr<ConsoleInput> input_;
   std::unique_ptr<Machine> machine_;
+  std::unique_ptr<VmControl> control_ = std::make_unique<VmControl>(config_);
+  std::unique_ptr<api::Server> api_server_;
 };
 
 }  // namespace

@@ -18,7 +18,8 @@ inline constexpr uint64_t kDefaultSeed = 0;
 
 struct RunOptions {
   std::optional<std::string> stats_path;
-  bool quiet = false;  // only errors, and what the guest says
+  std::optional<std::string> api_sock;  // where the control API listens (vmm/api)
+  bool quiet = false;                   // only errors, and what the guest says
 };
 
 // The main thread of the process, which owns its signals and its terminal meanwhile. `config` is

@@ -44,9 +44,11 @@ void VcpuThread::Resume() { SetGoal(Goal::kRun); }
 void VcpuThread::RequestPause() { SetGoal(Goal::kPause); }
 void VcpuThread::RequestStop() { SetGoal(Goal::kStop); }
 
-void VcpuThread::WaitUntilPaused() {
+void VcpuThread::WaitUntilPaused() { WaitUntilPaused(absl::InfiniteFuture()); }
+
+bool VcpuThread::WaitUntilPaused(absl::Time deadline) {
   absl::MutexLock lock(&mutex_);
-  mutex_.Await(absl::Condition(&is_paused_));
+  return mutex_.AwaitWithDeadline(absl::Condition(&is_paused_), deadline);
 }
 
 void VcpuThread::Join() {

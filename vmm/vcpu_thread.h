@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "hypervisor/exit.h"
 #include "hypervisor/vcpu.h"
 
@@ -60,6 +61,9 @@ class VcpuThread {
   void Resume();
   void RequestPause();
   void WaitUntilPaused();
+  // The same, but false where it has not left at `deadline`: it may be in an MMIO handler that
+  // waits.
+  bool WaitUntilPaused(absl::Time deadline);
 
   // Leaves the guest for good. RequestStop only asks; Join waits for the thread's end.
   void RequestStop();

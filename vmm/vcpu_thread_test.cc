@@ -165,6 +165,14 @@ TEST_F(VcpuThreadTest, KicksAreNeverLost) {
   EXPECT_EQ(handler_.starts, 1);
 }
 
+TEST_F(VcpuThreadTest, WaitForAPauseThatDoesNotCome) {
+  thread_->Resume();
+  vcpu_.WaitForRun(1);
+  EXPECT_FALSE(thread_->WaitUntilPaused(absl::InfinitePast()));
+  thread_->RequestPause();
+  EXPECT_TRUE(thread_->WaitUntilPaused(absl::InfiniteFuture()));
+}
+
 TEST_F(VcpuThreadTest, DestructionStopsARunningVcpu) {
   thread_->Resume();
   vcpu_.WaitForRun(1);

@@ -13,12 +13,16 @@
 #include "vmm/hypervisor_choice.h"
 #include "vmm/message.h"
 #include "vmm/nearest.h"
+#include "vmm/version.h"
 
 namespace firn {
 namespace {
 
 constexpr Command kCommands[] = {
     {"run", "run a virtual machine until it ends", &RunCommand, &RunHelp},
+    {"pause", "pause a running virtual machine", &PauseCommand, &PauseHelp},
+    {"resume", "let a paused virtual machine run on", &ResumeCommand, &ResumeHelp},
+    {"save", "save a virtual machine to a folder", &SaveCommand, &SaveHelp},
     {"fdt", "print the device tree of a configuration", &FdtCommand, &FdtHelp},
     {"doctor", "say what this machine can do", &DoctorCommand, &DoctorHelp},
     {"help", "show help, also of one command", &HelpCommand, &HelpHelp},

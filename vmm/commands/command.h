@@ -12,8 +12,6 @@
 
 namespace firn {
 
-inline constexpr std::string_view kVersion = "0.1.0";
-
 struct Command {
   std::string_view name;
   std::string_view summary;  // one line
@@ -26,6 +24,12 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
 std::string RunHelp();
 int FdtCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
 std::string FdtHelp();
+int PauseCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
+std::string PauseHelp();
+int ResumeCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
+std::string ResumeHelp();
+int SaveCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
+std::string SaveHelp();
 int DoctorCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
 std::string DoctorHelp();
 int HelpCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);

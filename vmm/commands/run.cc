@@ -16,6 +16,9 @@ namespace {
 
 constexpr FlagSpec kRunFlags[] = {
     {"stats", "FILE", "write what the run cost as JSON, at its end"},
+    {"api-sock", "PATH",
+     "serve the control API, HTTP as Firecracker's, on this unix socket;\n"
+     "firn pause, resume and save are clients of it"},
     {"quiet", "", "no messages of firn's own but errors"},
 };
 
@@ -37,7 +40,8 @@ std::string RunHelp() {
       "Examples:\n"
       "  firn run --kernel Image --initrd initramfs.cpio --memory 256M --cpus 2\n"
       "  firn run --kernel vmlinuz --disk root.ext4 --cmdline 'console=ttyS0 root=/dev/vda rw'\n"
-      "  firn run --config vm.json --console guest.log --stats cost.json --on-reboot=exit\n\n",
+      "  firn run --config vm.json --console guest.log --stats cost.json --on-reboot=exit\n"
+      "  firn run --config vm.json --api-sock vm.sock\n\n",
       kExitStatusHelp);
 }
 
@@ -63,6 +67,7 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
   }
   RunOptions options;
   if (const auto path = flags->Get("stats")) options.stats_path = *path;
+  if (const auto path = flags->Get("api-sock")) options.api_sock = *path;
   options.quiet = flags->Has("quiet");
   timeline.Mark("configured");
   return RunVm(config, options, timeline);

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "vmm/vm_control.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <variant>
+
+#include "vmm/config_to_json.h"
+#include "vmm/version.h"
+
+namespace firn {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+absl::Status NoMachine() {
+  return absl::FailedPreconditionError("the virtual machine is not started");
+}
+
+}  // namespace
+
+void VmControl::Handle(const api::Request& request, Done done) {
+  done(std::visit([this](const auto& typed) { return Answer(typed); }, request));
+}
+
+absl::StatusOr<std::string> VmControl::Answer(const api::GetInstanceInfo&) const {
+  const char* const state = machine_ == nullptr     ? "Not started"
+                            : machine_->is_paused() ? "Paused"
+                                                    : "Running";
+  // Firecracker's id where none is given.
+  return Json{{"id", "anonymous-instance"},
+              {"state", state},
+              {"vmm_version", kVersion},
+              {"app_name", "firn"}}
+      .dump();
+}
+
+absl::StatusOr<std::string> VmControl::Answer(const api::GetVersion&) const {
+  // The key is Firecracker's, the version is firn's.
+  return Json{{"firecracker_version", kVersion}}.dump();
+}
+
+absl::StatusOr<std::string> VmControl::Answer(const api::GetVmConfig&) const {
+  return ConfigToJson(config_);
+}
+
+absl::StatusOr<std::string> VmControl::Answer(const api::GetMachineConfig&) const {
+  return MachineConfigToJson(config_.machine);
+}
+
+absl::StatusOr<std::string> VmControl::Answer(const api::SetVmState& request) {
+  if (machine_ == nullptr) return NoMachine();
+  if (request.is_paused) {
+    absl::Status status = machine_->Pause();
+    if (!status.ok()) return status;
+  } else {
+    machine_->Resume();
+  }
+  return "";
+}
+
+absl::StatusOr<std::string> VmControl::Answer(const api::CreateSnapshot&) const {
+  return absl::UnimplementedError("firn cannot save a virtual machine yet");
+}
+
+absl::StatusOr<std::string> VmControl::Answer(const api::LoadSnapshot&) const {
+  return absl::UnimplementedError("firn cannot restore a virtual machine yet");
+}
+
+}  // namespace firn
