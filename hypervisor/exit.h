@@ -31,7 +31,7 @@ struct SystemEventExit {
 // The vCPU was kicked, or a signal came (EINTR): nothing happened in the guest.
 struct KickedExit {};
 
-// The software hypervisor reached SoftwareOptions::stop_at instructions. KVM never does.
+// The software hypervisor reached its instruction limit (Vm::SetInstructionLimit). KVM never does.
 struct InstructionLimitExit {};
 
 // KVM_EXIT_INTERNAL_ERROR, FAIL_ENTRY, ARM_NISV, MEMORY_FAULT: the guest cannot go on.

@@ -136,6 +136,19 @@ absl::StatusOr<std::unique_ptr<GuestMemory>> GuestMemory::Create(
   return memory;
 }
 
+absl::Status GuestMemory::MapFile(int fd, uint64_t offset) {
+  if (absl::Status status = CheckFileSize(fd, offset, size()); !status.ok()) return status;
+  for (const GuestMemoryRegion& region : regions_) {
+    const size_t bytes = region.range.size();
+    if (mmap(region.host, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED,
+             fd, static_cast<off_t>(offset)) == MAP_FAILED) {
+      return ErrnoStatus(errno, absl::StrCat("mmap of ", bytes, " bytes of a guest memory file"));
+    }
+    offset += bytes;
+  }
+  return absl::OkStatus();
+}
+
 GuestMemory::~GuestMemory() {
   for (const GuestMemoryRegion& region : regions_) munmap(region.host, region.range.size());
 }

@@ -60,6 +60,12 @@ class GuestMemory {
   GuestMemory(const GuestMemory&) = delete;
   GuestMemory& operator=(const GuestMemory&) = delete;
 
+  // Puts the content of `fd` from `offset` on, one region behind the other, in the place of what the
+  // regions have, as a private mapping: nothing is read before it is touched, and stores stay in this
+  // process. The host addresses do not change. For a moment when nobody uses the memory. Errors as
+  // those of Create.
+  absl::Status MapFile(int fd, uint64_t offset);
+
   // Ascending by address.
   absl::Span<const GuestMemoryRegion> regions() const { return regions_; }
   // The sum of all regions, in bytes.

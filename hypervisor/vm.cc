@@ -12,6 +12,10 @@ absl::Status Vm::SetCounterAlarm(const std::optional<CounterAlarm>&) {
   return ErrnoStatus(ENOTTY, "counter alarm");
 }
 
+absl::Status Vm::SetInstructionLimit(std::optional<uint64_t>) {
+  return ErrnoStatus(ENOTTY, "instruction limit");
+}
+
 absl::Status MapGuestMemory(Vm& vm, const GuestMemory& memory, uint32_t flags) {
   uint32_t slot = 0;
   for (const GuestMemoryRegion& region : memory.regions()) {

@@ -54,4 +54,18 @@ void SeededEntropy::Fill(absl::Span<std::byte> data) {
   }
 }
 
+std::vector<uint64_t> SeededEntropy::Save() const {
+  absl::MutexLock lock(&mutex_);
+  return {state_.begin(), state_.end()};
+}
+
+bool SeededEntropy::Restore(absl::Span<const uint64_t> words) {
+  absl::MutexLock lock(&mutex_);
+  // The generator never leaves all zeros.
+  const bool is_zero = std::all_of(words.begin(), words.end(), [](uint64_t w) { return w == 0; });
+  if (words.size() != state_.size() || is_zero) return false;
+  std::copy(words.begin(), words.end(), state_.begin());
+  return true;
+}
+
 }  // namespace firn

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -19,6 +20,10 @@ class Entropy {
   virtual ~Entropy() = default;
   // Fills all of `data`.
   virtual void Fill(absl::Span<std::byte> data) = 0;
+  // Where a repeatable sequence is, for a snapshot; none for true random bytes.
+  virtual std::vector<uint64_t> Save() const { return {}; }
+  // False for words that Save does not return.
+  virtual bool Restore(absl::Span<const uint64_t> words) { return words.empty(); }
 };
 
 // getrandom(2).
@@ -33,10 +38,13 @@ class SeededEntropy final : public Entropy {
   explicit SeededEntropy(uint64_t seed);
   void Fill(absl::Span<std::byte> data) override;
 
+  std::vector<uint64_t> Save() const override;
+  bool Restore(absl::Span<const uint64_t> words) override;
+
  private:
   uint64_t Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::array<uint64_t, 4> state_ ABSL_GUARDED_BY(mutex_);
 };
 

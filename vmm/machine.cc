@@ -15,6 +15,7 @@
 #include "arch-aarch64/vcpu_setup.h"
 #include "boot/boot.h"
 #include "hypervisor/errno_status.h"
+#include "hypervisor/register_id.h"
 #include "vmm/device_plan.h"
 
 namespace firn {
@@ -45,20 +46,25 @@ Machine::Machine(const MachineHost& host, std::function<void(const MachineEnd&)>
 
 Machine::~Machine() { Stop(); }
 
+absl::StatusOr<MemoryLayout> Machine::LayoutOf(const VmConfig& config,
+                                               const Hypervisor& hypervisor) {
+  absl::Status status = CheckVcpuCount(config.machine.vcpu_count, hypervisor);
+  if (!status.ok()) return status;
+  return MemoryLayout::Create(config.machine.memory_bytes, IpaBits(hypervisor));
+}
+
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
     const VmConfig& config, const MachineHost& host,
     std::function<void(const MachineEnd&)> on_end) {
-  absl::Status status = CheckVcpuCount(config.machine.vcpu_count, host.hypervisor);
-  if (!status.ok()) return status;
-  const absl::StatusOr<MemoryLayout> layout =
-      MemoryLayout::Create(config.machine.memory_bytes, IpaBits(host.hypervisor));
+  absl::Status status;
+  const absl::StatusOr<MemoryLayout> layout = LayoutOf(config, host.hypervisor);
   if (!layout.ok()) return layout.status();
   const absl::StatusOr<DevicePlan> plan = PlanDevices(config);
   if (!plan.ok()) return plan.status();
 
   std::unique_ptr<Machine> machine(new Machine(host, std::move(on_end)));
-  status = machine->CreateVm(config, *plan, *layout);
-  if (status.ok()) status = machine->CreateDevices(config, *plan);
+  status = machine->CreateVm(config, *plan, *layout, /*snapshot=*/nullptr);
+  if (status.ok()) status = machine->CreateDevices(config, *plan, /*snapshot=*/nullptr);
   if (status.ok()) host.timeline.Mark("machine created");
   if (status.ok()) status = machine->LoadKernel(config, *plan, *layout);
   if (status.ok()) host.timeline.Mark("kernel loaded");
@@ -68,10 +74,14 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
 }
 
 absl::Status Machine::CreateVm(const VmConfig& config, const DevicePlan& plan,
-                               const MemoryLayout& layout) {
+                               const MemoryLayout& layout, const Snapshot* snapshot) {
+  config_ = config;
   absl::StatusOr<std::unique_ptr<GuestMemory>> memory = GuestMemory::Create(layout.ram());
   if (!memory.ok()) return Annotate(memory.status(), "guest memory");
   memory_ = *std::move(memory);
+  stored_pages_ = PageSet(memory_->size() / kGuestPageSize);
+  dirty_pages_ = stored_pages_;
+  if (config.machine.track_dirty_pages) memory_->StartDirtyTracking();
 
   absl::StatusOr<std::unique_ptr<Vm>> vm = host_.hypervisor.CreateVm(IpaBits(host_.hypervisor));
   if (!vm.ok()) return vm.status();
@@ -95,24 +105,27 @@ absl::Status Machine::CreateVm(const VmConfig& config, const DevicePlan& plan,
     vcpus.push_back(vcpu->get());
     vcpus_.push_back(*std::move(vcpu));
   }
-  features_ = ProbeVcpuFeatures(*vm_);
-  status = InitVcpus(*vm_, vcpus, features_);
+  status = ChooseFeatures(snapshot);
+  if (status.ok()) status = InitVcpus(*vm_, vcpus, features_);
   if (status.ok()) status = interrupt_controller_->Init();
   if (status.ok() && features_.pmu) status = InitPmu(vcpus, *interrupt_controller_);
   return status;
 }
 
-absl::Status Machine::CreateDevices(const VmConfig& config, const DevicePlan& plan) {
+absl::Status Machine::CreateDevices(const VmConfig& config, const DevicePlan& plan,
+                                    const Snapshot* snapshot) {
+  const DeviceEnvironment environment = {
+      .memory = *memory_,
+      .vm = *vm_,
+      .loop = host_.loop,
+      .entropy = host_.entropy,
+      .is_deterministic = host_.hypervisor.is_deterministic(),
+      .serial_output = serial_console_,
+      .console_output = virtio_console_,
+      .on_panic = [this] { OnHalt(); }};
   absl::StatusOr<std::unique_ptr<MachineDevices>> devices =
-      MachineDevices::Create(config, plan,
-                             {.memory = *memory_,
-                              .vm = *vm_,
-                              .loop = host_.loop,
-                              .entropy = host_.entropy,
-                              .is_deterministic = host_.hypervisor.is_deterministic(),
-                              .serial_output = serial_console_,
-                              .console_output = virtio_console_,
-                              .on_panic = [this] { OnHalt(); }});
+      snapshot == nullptr ? MachineDevices::Create(config, plan, environment)
+                          : MachineDevices::Restore(config, plan, environment, snapshot->state());
   if (!devices.ok()) return devices.status();
   devices_ = *std::move(devices);
   const bool settles = host_.hypervisor.is_deterministic();
@@ -148,28 +161,35 @@ absl::Status Machine::StartThreads() {
   return absl::OkStatus();
 }
 
-void Machine::Start() {
-  for (const auto& thread : threads_) thread->Resume();
-}
-
 absl::Status Machine::Pause() {
   if (is_paused_) return absl::OkStatus();
   for (const auto& thread : threads_) thread->RequestPause();
   const absl::Time deadline = absl::Now() + kPauseLimit;
   for (size_t i = 0; i < threads_.size(); ++i) {
     if (threads_[i]->WaitUntilPaused(deadline)) continue;
-    Resume();
+    for (const auto& thread : threads_) thread->Resume();
     return absl::DeadlineExceededError(absl::StrCat("vCPU ", i, " did not leave the guest within ",
                                                     absl::FormatDuration(kPauseLimit),
                                                     ": it may wait for a reader of the console"));
   }
   is_paused_ = true;
+  absl::StatusOr<uint64_t> counter = GetRegisterU64(*vcpus_[0], kvm::kTimerCnt);
+  if (!counter.ok()) return Annotate(counter.status(), "reading the guest's time");
+  paused_counter_ = *counter;
   return absl::OkStatus();
 }
 
-void Machine::Resume() {
+absl::Status Machine::Resume() {
+  absl::Status status;
+  if (is_paused_) {
+    // The guest must not see how long it stood still: its watchdogs would bark.
+    status = Annotate(SetRegisterU64(*vcpus_[0], kvm::kTimerCnt, paused_counter_),
+                      "letting the guest's time go on");
+  }
   is_paused_ = false;
+  limit_told_ = false;
   for (const auto& thread : threads_) thread->Resume();
+  return status;
 }
 
 void Machine::RequestStop() {
@@ -200,6 +220,10 @@ MachineStats Machine::stats() const {
 
 void Machine::OnVcpuStart(uint32_t vcpu) {
   if (vcpu == 0) host_.timeline.Mark("first guest instruction");
+}
+
+void Machine::OnInstructionLimit(uint32_t) {
+  if (!limit_told_.exchange(true)) on_end_({MachineEnd::Kind::kInstructionLimit, ""});
 }
 
 void Machine::OnMmio(uint32_t, const MmioExit& exit) {
@@ -242,7 +266,6 @@ MachineEnd Machine::EndOf(uint32_t vcpu, const absl::StatusOr<Exit>& why) const 
                                            ", which firn does not have")};
     }
   }
-  if (std::holds_alternative<InstructionLimitExit>(*why)) return {Kind::kInstructionLimit, ""};
   if (const auto* failure = std::get_if<FailureExit>(&*why)) {
     return {Kind::kCrash, absl::StrCat("vCPU ", vcpu, " cannot go on (",
                                        ExitReasonName(failure->reason), "): ", failure->detail)};

@@ -19,11 +19,16 @@
 #include "arch-aarch64/vcpu_features.h"
 #include "devices/byte_sink.h"
 #include "hypervisor/hypervisor.h"
+#include "migration/manifest.pb.h"
+#include "migration/memory_file.h"
+#include "migration/page_set.h"
+#include "migration/snapshot.h"
 #include "vmm/config.h"
 #include "vmm/entropy.h"
 #include "vmm/event_loop.h"
 #include "vmm/guest_console.h"
 #include "vmm/machine_devices.h"
+#include "vmm/machine_snapshot.h"
 #include "vmm/stats.h"
 #include "vmm/timeline.h"
 #include "vmm/vcpu_thread.h"
@@ -62,17 +67,36 @@ class Machine : private VcpuExitHandler {
       const VmConfig& config, const MachineHost& host,
       std::function<void(const MachineEnd&)> on_end);
 
+  // The same from a snapshot, up to the instruction after the save; `config` is the snapshot's, but
+  // for what was overridden. A damaged snapshot, or one of another machine or host, is an error and
+  // leaves nothing behind. machine_snapshot.cc
+  static absl::StatusOr<std::unique_ptr<Machine>> Restore(
+      const VmConfig& config, const MachineHost& host, const Snapshot& snapshot,
+      const RestoreRequest& request, std::function<void(const MachineEnd&)> on_end);
+
   // Stops.
   ~Machine() override;
 
-  void Start();
+  absl::Status Start() { return Resume(); }
   // Takes the vCPUs out of the guest, and lets them in again; devices finish what they are at.
   // Pausing what is paused and resuming what runs changes nothing. DeadlineExceeded: a vCPU did not
   // come out in time, because its console is not read; the guest runs on. After Start, before
   // RequestStop.
   absl::Status Pause();
-  void Resume();
+  absl::Status Resume();
   bool is_paused() const { return is_paused_; }
+
+  // Saves the whole machine, which runs on (or stays paused) whatever becomes of it; after an error
+  // an older snapshot of the same name is whole. After Start, before RequestStop.
+  absl::StatusOr<SavedSnapshot> Save(const SaveRequest& request);
+  // Of the guest as it is; paused.
+  absl::StatusOr<StateHash> Hash();
+
+  // Deterministic machines: on_end tells kInstructionLimit once the guest has executed this many
+  // instructions since it was booted, the part before a restore included; and then the machine is
+  // paused.
+  absl::Status SetInstructionLimit(std::optional<uint64_t> limit);
+  uint64_t instructions() const { return instructions_before_ + vm_->instructions(); }
 
   // Takes the vCPUs out of the guest for good: RequestStop only asks. Idempotent.
   void RequestStop();
@@ -93,13 +117,31 @@ class Machine : private VcpuExitHandler {
  private:
   Machine(const MachineHost& host, std::function<void(const MachineEnd&)> on_end);
 
-  absl::Status CreateVm(const VmConfig& config, const DevicePlan& plan, const MemoryLayout& layout);
-  absl::Status CreateDevices(const VmConfig& config, const DevicePlan& plan);
+  // `snapshot` null: a machine that boots.
+  absl::Status CreateVm(const VmConfig& config, const DevicePlan& plan, const MemoryLayout& layout,
+                        const Snapshot* snapshot);
+  absl::Status CreateDevices(const VmConfig& config, const DevicePlan& plan,
+                             const Snapshot* snapshot);
   absl::Status LoadKernel(const VmConfig& config, const DevicePlan& plan,
                           const MemoryLayout& layout);
   absl::Status StartThreads();
 
+  // Checks the number of vCPUs, too.
+  static absl::StatusOr<MemoryLayout> LayoutOf(const VmConfig& config,
+                                               const Hypervisor& hypervisor);
+  absl::Status ChooseFeatures(const Snapshot* snapshot);
+  // Phases of a restore.
+  absl::Status RestoreRegisters(const Snapshot& snapshot);
+  absl::Status RestoreTime(const Snapshot& snapshot);
+  // Parts of a save.
+  absl::Status SaveRegisters(StateFile& state);
+  absl::Status SaveMemory(const SaveRequest& request, MemoryFileWriter& writer);
+  absl::Status CollectDirty();
+  absl::StatusOr<state::Manifest> DescribeSnapshot(const SaveRequest& request,
+                                                   const SnapshotId& id) const;
+
   void OnVcpuStart(uint32_t vcpu) override;
+  void OnInstructionLimit(uint32_t vcpu) override;
   void OnMmio(uint32_t vcpu, const MmioExit& exit) override;
   bool IsHalted() override { return halted_; }
   void OnVcpuStopped(uint32_t vcpu, absl::StatusOr<Exit> why) override;
@@ -124,6 +166,19 @@ class Machine : private VcpuExitHandler {
   std::unique_ptr<InterruptController> interrupt_controller_;
   std::string controller_reason_;
   VcpuFeatures features_;
+  VmConfig config_;
+  uint64_t paused_counter_ = 0;       // the guest's virtual counter at Pause
+  uint64_t instructions_before_ = 0;  // executed before the restore
+  std::atomic<bool> limit_told_ = false;
+
+  // Memory of the snapshot that this machine came from, or was saved to last.
+  struct Base {
+    SnapshotId id;
+    std::string state_path;
+  };
+  std::optional<Base> base_;
+  PageSet stored_pages_{0};  // in the files that guest memory is a private mapping of
+  PageSet dirty_pages_{0};   // since `base_`, with track_dirty_pages
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   std::vector<std::unique_ptr<VcpuThread>> threads_;
 };

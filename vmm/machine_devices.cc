@@ -15,17 +15,52 @@ namespace {
 
 using Kind = PlannedDevice::Kind;
 
+// A drive's id may be longer than the name of a section.
+std::string SectionName(const PlannedDevice& device) {
+  if (device.kind == Kind::kBlock) return absl::StrCat("device/blk.", device.drive);
+  return absl::StrCat("device/", device.name);
+}
+
+template <typename State>
+absl::StatusOr<State> ReadSection(const StateFile& file, const PlannedDevice& device) {
+  const StateSection* section = file.Find(SectionName(device));
+  if (section == nullptr) {
+    return absl::DataLossError(
+        absl::StrCat("the snapshot has no section ", SectionName(device),
+                     ": it is of a machine with other devices"));
+  }
+  State state;
+  if (!state.ParseFromString(section->content)) {
+    return absl::DataLossError(absl::StrCat("section ", section->name, " cannot be read"));
+  }
+  return state;
+}
+
 }  // namespace
 
-MachineDevices::MachineDevices(const VmConfig& config, const DeviceEnvironment& environment)
+MachineDevices::MachineDevices(const VmConfig& config, const DeviceEnvironment& environment,
+                               const StateFile* state)
     : environment_(environment),
+      state_(state),
       input_device_(config.console.device),
       wall_clock_(MakeWallClock(environment.vm, environment.is_deterministic)),
       rng_source_(environment.entropy) {}
 
 absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Create(
     const VmConfig& config, const DevicePlan& plan, const DeviceEnvironment& environment) {
-  std::unique_ptr<MachineDevices> devices(new MachineDevices(config, environment));
+  return Make(config, plan, environment, nullptr);
+}
+
+absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Restore(
+    const VmConfig& config, const DevicePlan& plan, const DeviceEnvironment& environment,
+    const StateFile& state) {
+  return Make(config, plan, environment, &state);
+}
+
+absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Make(
+    const VmConfig& config, const DevicePlan& plan, const DeviceEnvironment& environment,
+    const StateFile* state) {
+  std::unique_ptr<MachineDevices> devices(new MachineDevices(config, environment, state));
   for (const PlannedDevice& planned : plan.devices) {
     absl::Status status = devices->Add(config, planned);
     if (!status.ok()) return status;
@@ -45,8 +80,8 @@ absl::StatusOr<InterruptLine*> MachineDevices::AddInterrupt(const PlannedDevice&
   absl::Status status =
       environment_.vm.RegisterIrqFd({.fd = line->fd(), .gsi = *planned.spi, .resample_fd = {}});
   if (!status.ok()) return Annotate(status, planned.name);
-  interrupts_.push_back(std::move(line));
-  return interrupts_.back().get();
+  interrupts_.push_back({std::move(line), *planned.spi});
+  return interrupts_.back().line.get();
 }
 
 absl::Status MachineDevices::Add(const VmConfig& config, const PlannedDevice& planned) {
@@ -54,9 +89,7 @@ absl::Status MachineDevices::Add(const VmConfig& config, const PlannedDevice& pl
   if (!interrupt.ok()) return interrupt.status();
   switch (planned.kind) {
     case Kind::kSerial:
-      serial_ = std::make_unique<SerialDevice>(environment_.serial_output, **interrupt,
-                                               [this] { OnInputRoom(); });
-      return bus_.Add(planned.name, planned.registers, *serial_);
+      return AddSerial(planned, **interrupt);
     case Kind::kRtc:
       return AddRtc(planned, *interrupt);
     case Kind::kPvpanic:
@@ -75,12 +108,37 @@ absl::Status MachineDevices::Add(const VmConfig& config, const PlannedDevice& pl
   return AddVirtio(planned, *std::move(device), **interrupt);
 }
 
+absl::Status MachineDevices::AddSerial(const PlannedDevice& planned, InterruptLine& interrupt) {
+  auto on_room = [this] { OnInputRoom(); };
+  if (state_ == nullptr) {
+    serial_ =
+        std::make_unique<SerialDevice>(environment_.serial_output, interrupt, std::move(on_room));
+  } else {
+    const absl::StatusOr<state::Serial> state = ReadSection<state::Serial>(*state_, planned);
+    if (!state.ok()) return state.status();
+    absl::StatusOr<std::unique_ptr<SerialDevice>> serial = SerialDevice::Restore(
+        environment_.serial_output, interrupt, std::move(on_room), *state);
+    if (!serial.ok()) return Annotate(serial.status(), planned.name);
+    serial_ = *std::move(serial);
+  }
+  return bus_.Add(planned.name, planned.registers, *serial_);
+}
+
 absl::Status MachineDevices::AddRtc(const PlannedDevice& planned, InterruptLine* interrupt) {
   absl::StatusOr<std::unique_ptr<GuestAlarm>> alarm =
       MakeGuestAlarm(environment_.vm, environment_.is_deterministic);
   if (!alarm.ok()) return Annotate(alarm.status(), planned.name);
   alarm_ = *std::move(alarm);
-  rtc_ = std::make_unique<RtcDevice>(*wall_clock_, interrupt, alarm_.get());
+  if (state_ == nullptr) {
+    rtc_ = std::make_unique<RtcDevice>(*wall_clock_, interrupt, alarm_.get());
+  } else {
+    const absl::StatusOr<state::Rtc> state = ReadSection<state::Rtc>(*state_, planned);
+    if (!state.ok()) return state.status();
+    absl::StatusOr<std::unique_ptr<RtcDevice>> rtc =
+        RtcDevice::Restore(*wall_clock_, interrupt, alarm_.get(), *state);
+    if (!rtc.ok()) return Annotate(rtc.status(), planned.name);
+    rtc_ = *std::move(rtc);
+  }
   absl::Status status = environment_.loop.AddDevice(alarm_->fd(), [this] {
     alarm_->Take();
     rtc_->CheckAlarm();
@@ -109,13 +167,21 @@ absl::Status MachineDevices::AddVirtio(const PlannedDevice& planned,
                                        std::unique_ptr<virtio::VirtioDevice> device,
                                        InterruptLine& interrupt) {
   absl::StatusOr<std::unique_ptr<virtio::VirtioMmio>> transport =
-      virtio::VirtioMmio::Create(environment_.memory, *device, interrupt);
+      absl::InternalError("not made");
+  if (state_ == nullptr) {
+    transport = virtio::VirtioMmio::Create(environment_.memory, *device, interrupt);
+  } else {
+    const absl::StatusOr<state::VirtioMmio> state =
+        ReadSection<state::VirtioMmio>(*state_, planned);
+    if (!state.ok()) return state.status();
+    transport = virtio::VirtioMmio::Restore(environment_.memory, *device, interrupt, *state);
+  }
   if (!transport.ok()) return Annotate(transport.status(), planned.name);
   for (size_t queue = 0; queue < (*transport)->queue_count(); ++queue) {
     absl::Status status = WireDoorbell(**transport, planned.registers.base(), queue);
     if (!status.ok()) return Annotate(status, absl::StrCat(planned.name, " queue ", queue));
   }
-  virtio_.push_back({planned.name, std::move(device), *std::move(transport)});
+  virtio_.push_back({planned.name, SectionName(planned), std::move(device), *std::move(transport)});
   return bus_.Add(planned.name, planned.registers, *virtio_.back().transport);
 }
 
@@ -131,6 +197,43 @@ absl::Status MachineDevices::WireDoorbell(virtio::VirtioMmio& transport, GuestAd
   status = environment_.loop.AddDevice(fd, [&transport, queue] { transport.OnQueueEvent(queue); });
   if (status.ok()) events_.push_back(fd);
   return status;
+}
+
+absl::Status MachineDevices::SetIrqFds(bool deassign) {
+  absl::Status status;
+  for (const Interrupt& interrupt : interrupts_) {
+    status.Update(environment_.vm.RegisterIrqFd({.fd = interrupt.line->fd(),
+                                                 .gsi = interrupt.spi,
+                                                 .deassign = deassign,
+                                                 .resample_fd = {}}));
+  }
+  return status;
+}
+
+absl::Status MachineDevices::Freeze() {
+  environment_.loop.Settle();
+  // KVM raises what came through an irqfd in a work queue; taking the irqfd away waits for it.
+  return Annotate(SetIrqFds(/*deassign=*/true), "freezing the devices");
+}
+
+absl::Status MachineDevices::Thaw() {
+  return Annotate(SetIrqFds(/*deassign=*/false), "going on with the devices");
+}
+
+void MachineDevices::Save(StateFile& state) const {
+  state.Add("device/serial", serial_->Save().SerializeAsString());
+  state.Add("device/rtc", rtc_->Save().SerializeAsString());
+  for (const VirtioSlot& slot : virtio_) {
+    state.Add(slot.section, slot.transport->Save().SerializeAsString());
+  }
+}
+
+void MachineDevices::ServeQueues() {
+  for (const VirtioSlot& slot : virtio_) {
+    for (size_t queue = 0; queue < slot.transport->queue_count(); ++queue) {
+      slot.transport->OnQueueEvent(queue);
+    }
+  }
 }
 
 size_t MachineDevices::Input(absl::Span<const std::byte> data) {

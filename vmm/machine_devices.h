@@ -28,6 +28,7 @@
 #include "devices/virtio/virtio_device.h"
 #include "hypervisor/guest_memory.h"
 #include "hypervisor/vm.h"
+#include "migration/state_file.h"
 #include "vmm/config.h"
 #include "vmm/device_plan.h"
 #include "vmm/entropy.h"
@@ -57,6 +58,12 @@ class MachineDevices {
   // Errors: those of the files behind disks, naming them; of eventfd and of the VM, with errno.
   static absl::StatusOr<std::unique_ptr<MachineDevices>> Create(
       const VmConfig& config, const DevicePlan& plan, const DeviceEnvironment& environment);
+  // The same devices in the state that Save put into `state`. Errors besides those of Create:
+  // DataLoss (a section is missing), InvalidArgument (a damaged one), FailedPrecondition (a disk is
+  // not the one of the snapshot). No interrupt is raised. Call ServeQueues before the guest runs.
+  static absl::StatusOr<std::unique_ptr<MachineDevices>> Restore(
+      const VmConfig& config, const DevicePlan& plan, const DeviceEnvironment& environment,
+      const StateFile& state);
   // Takes doorbells and the alarm out of the event loop.
   ~MachineDevices();
   MachineDevices(const MachineDevices&) = delete;
@@ -69,6 +76,16 @@ class MachineDevices {
   // Called when that device has room again after it took too little. Any thread calls it.
   void SetInputRoomCallback(std::function<void()> on_room);
 
+  // With no vCPU in the guest: finishes the work that the guest has rung for, and sees that every
+  // interrupt which a device raised has reached the interrupt controller. Until Thaw no interrupt
+  // leaves. Errors: those of KVM_IRQFD.
+  absl::Status Freeze();
+  absl::Status Thaw();
+  // Adds one section for each device that has state. Frozen.
+  void Save(StateFile& state) const;
+  // Looks at every queue once, for what was rung for just before a save.
+  void ServeQueues();
+
   // The guest reported a panic through pvpanic.
   bool panicked() const { return panicked_; }
 
@@ -76,8 +93,14 @@ class MachineDevices {
   void CollectStats(MachineStats& stats) const;
 
  private:
+  struct Interrupt {
+    std::unique_ptr<EventFdInterruptLine> line;
+    uint32_t spi;
+  };
+
   struct VirtioSlot {
     std::string name;
+    std::string section;  // of a snapshot
     std::unique_ptr<virtio::VirtioDevice> device;
     std::unique_ptr<virtio::VirtioMmio> transport;
   };
@@ -95,7 +118,12 @@ class MachineDevices {
     Entropy& entropy_;
   };
 
-  MachineDevices(const VmConfig& config, const DeviceEnvironment& environment);
+  MachineDevices(const VmConfig& config, const DeviceEnvironment& environment,
+                 const StateFile* state);
+  static absl::StatusOr<std::unique_ptr<MachineDevices>> Make(const VmConfig& config,
+                                                              const DevicePlan& plan,
+                                                              const DeviceEnvironment& environment,
+                                                              const StateFile* state);
 
   absl::Status Add(const VmConfig& config, const PlannedDevice& planned);
   absl::Status AddRtc(const PlannedDevice& planned, InterruptLine* interrupt);
@@ -107,7 +135,11 @@ class MachineDevices {
                                                                    const PlannedDevice& planned);
   void OnInputRoom();
 
+  absl::Status AddSerial(const PlannedDevice& planned, InterruptLine& interrupt);
+  absl::Status SetIrqFds(bool deassign);
+
   const DeviceEnvironment environment_;
+  const StateFile* const state_;  // while the devices are made; null: new ones
   const ConsoleConfig::Device input_device_;
   const std::unique_ptr<WallClock> wall_clock_;
   RngSource rng_source_;
@@ -116,7 +148,7 @@ class MachineDevices {
   absl::Mutex input_mutex_;
   std::function<void()> on_input_room_ ABSL_GUARDED_BY(input_mutex_);
 
-  std::vector<std::unique_ptr<InterruptLine>> interrupts_;
+  std::vector<Interrupt> interrupts_;
   std::unique_ptr<SerialDevice> serial_;
   std::unique_ptr<GuestAlarm> alarm_;
   std::unique_ptr<RtcDevice> rtc_;

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -62,6 +64,15 @@ class Session {
  public:
   Session(const VmConfig& config, const RunOptions& options, Timeline& timeline)
       : config_(config), options_(options), timeline_(timeline) {}
+
+  // The first machine comes from a snapshot.
+  Session(const VmConfig& config, const Snapshot& snapshot, const RestoreOptions& options,
+          Timeline& timeline)
+      : config_(config),
+        options_(options.run),
+        timeline_(timeline),
+        snapshot_(&snapshot),
+        restore_(options) {}
 
   int Run() {
     absl::Status status = Prepare();
@@ -137,6 +148,44 @@ class Session {
     return absl::OkStatus();
   }
 
+  std::optional<uint64_t> NextLimit() const {
+    if (save_at_ && config_.software.stop_at) return std::min(*save_at_, *config_.software.stop_at);
+    return save_at_ ? save_at_ : config_.software.stop_at;
+  }
+
+  // The machine stands still at --save-at or --stop-at.
+  void OnInstructionLimit() {
+    absl::Status status = machine_->Pause();
+    if (status.ok() && save_at_ && machine_->instructions() >= *save_at_) {
+      save_at_.reset();
+      std::error_code error;
+      std::filesystem::create_directories(options_.save_to, error);  // Save tells of failures
+      const absl::StatusOr<SavedSnapshot> saved =
+          machine_->Save({.paths = SnapshotPaths::InFolder(options_.save_to)});
+      status = saved.status();
+      if (saved.ok()) {
+        Note(absl::StrCat("saved to ", options_.save_to, " after ", machine_->instructions(),
+                          " instructions: ", saved->memory_bytes, " bytes of memory, ",
+                          saved->state_bytes, " of state"));
+      }
+      status.Update(machine_->SetInstructionLimit(NextLimit()));
+    }
+    if (status.ok() && config_.software.stop_at &&
+        machine_->instructions() >= *config_.software.stop_at) {
+      const absl::StatusOr<StateHash> hash = machine_->Hash();
+      if (hash.ok()) {
+        Note(absl::StrCat("guest state after ", machine_->instructions(), " instructions: ",
+                          hash->ToString()));
+      } else {
+        Note(absl::StrCat("guest state: ", hash.status().message()));
+      }
+      End(OutcomeOf({MachineEnd::Kind::kInstructionLimit, ""}));
+      return;
+    }
+    if (status.ok()) status = machine_->Resume();
+    if (!status.ok()) End({"error", kExitError, std::string(status.message())});
+  }
+
   void OnConsoleError(const absl::Status& error) {
     // Nobody reads any more: as for any program in a pipe, that is the end. A full disk is not.
     if (GetErrno(error) == EPIPE) {
@@ -147,16 +196,31 @@ class Session {
   }
 
   absl::Status CreateMachine() {
-    absl::StatusOr<std::unique_ptr<Machine>> machine = Machine::Create(
-        config_,
-        {.hypervisor = *hypervisor_,
-         .loop = *loop_,
-         .timeline = timeline_,
-         .entropy = *entropy_,
-         .output = output_.get()},
-        [this](const MachineEnd& end) { loop_->Post([this, end] { End(OutcomeOf(end)); }); });
+    const MachineHost host = {.hypervisor = *hypervisor_,
+                              .loop = *loop_,
+                              .timeline = timeline_,
+                              .entropy = *entropy_,
+                              .output = output_.get()};
+    const auto on_end = [this](const MachineEnd& end) {
+      loop_->Post([this, end] {
+        if (end.kind == MachineEnd::Kind::kInstructionLimit) {
+          OnInstructionLimit();
+        } else {
+          End(OutcomeOf(end));
+        }
+      });
+    };
+    const Snapshot* const snapshot = std::exchange(snapshot_, nullptr);
+    absl::StatusOr<std::unique_ptr<Machine>> machine =
+        snapshot == nullptr ? Machine::Create(config_, host, on_end)
+                            : Machine::Restore(config_, host, *snapshot, restore_.request, on_end);
     if (!machine.ok()) return machine.status();
     machine_ = *std::move(machine);
+    save_at_ = options_.save_at;
+    if (save_at_ || config_.software.stop_at) {
+      absl::Status status = machine_->SetInstructionLimit(NextLimit());
+      if (!status.ok()) return Annotate(status, "--save-at and --stop-at: only with the software hypervisor");
+    }
     stats_.interrupt_controller = machine_->interrupt_controller();
     control_->SetMachine(machine_.get());
     machine_->SetInputRoomCallback([this] {
@@ -216,7 +280,10 @@ class Session {
 
   Outcome RunMachine() {
     outcome_.reset();
-    machine_->Start();
+    if (!std::exchange(restore_.paused, false)) {
+      absl::Status status = machine_->Start();
+      if (!status.ok()) return {"error", kExitError, std::string(status.message())};
+    }
     // A Stop may be left from the machine before.
     while (!outcome_) {
       absl::Status status = loop_->Run();
@@ -276,7 +343,7 @@ class Session {
   }
 
   const VmConfig& config_;
-  const RunOptions& options_;
+  const RunOptions options_;
   Timeline& timeline_;
   RunStats stats_;
   std::optional<Outcome> outcome_;
@@ -289,6 +356,9 @@ class Session {
   std::unique_ptr<RawTerminal> terminal_;
   std::unique_ptr<ConsoleInput> input_;
   std::unique_ptr<Machine> machine_;
+  const Snapshot* snapshot_ = nullptr;
+  RestoreOptions restore_;
+  std::optional<uint64_t> save_at_;
   std::unique_ptr<VmControl> control_ = std::make_unique<VmControl>(config_);
   std::unique_ptr<api::Server> api_server_;
 };
@@ -297,6 +367,11 @@ class Session {
 
 int RunVm(const VmConfig& config, const RunOptions& options, Timeline& timeline) {
   return Session(config, options, timeline).Run();
+}
+
+int RestoreVm(const VmConfig& config, const Snapshot& snapshot, const RestoreOptions& options,
+              Timeline& timeline) {
+  return Session(config, snapshot, options, timeline).Run();
 }
 
 }  // namespace firn

@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 
+#include "migration/snapshot.h"
 #include "vmm/config.h"
 #include "vmm/exit_status.h"
+#include "vmm/machine_snapshot.h"
 #include "vmm/timeline.h"
 
 namespace firn {
@@ -20,11 +22,26 @@ struct RunOptions {
   std::optional<std::string> stats_path;
   std::optional<std::string> api_sock;  // where the control API listens (vmm/api)
   bool quiet = false;                   // only errors, and what the guest says
+  // Deterministic machines: save to folder `save_to` after so many instructions, and go on.
+  std::optional<uint64_t> save_at;
+  std::string save_to;
+};
+
+// What RestoreVm does beyond RunOptions.
+struct RestoreOptions {
+  RunOptions run;
+  RestoreRequest request;
+  bool paused = false;  // until the control API lets it run
 };
 
 // The main thread of the process, which owns its signals and its terminal meanwhile. `config` is
 // valid. Messages go to stderr, "firn: …". Returns the exit status (exit_status.h).
 int RunVm(const VmConfig& config, const RunOptions& options, Timeline& timeline);
+
+// The same with a machine that goes on where `snapshot` was made: `firn restore`. `config` is the
+// snapshot's, with what is overridden. After a reboot the machine boots the kernel of `config`.
+int RestoreVm(const VmConfig& config, const Snapshot& snapshot, const RestoreOptions& options,
+              Timeline& timeline);
 
 }  // namespace firn
 

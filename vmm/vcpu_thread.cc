@@ -116,6 +116,14 @@ bool VcpuThread::HandleExit(absl::StatusOr<Exit> exit) {
     ++counts_.system_events;
   } else if (std::holds_alternative<InstructionLimitExit>(*exit)) {
     ++counts_.instruction_limits;
+    if (!handler_.IsHalted()) {
+      {
+        absl::MutexLock lock(&mutex_);
+        if (goal_ == Goal::kRun) goal_ = Goal::kPause;
+      }
+      handler_.OnInstructionLimit(vcpu_.id());
+      may_go_on = true;
+    }
   } else {
     ++counts_.failures;
   }

@@ -30,7 +30,9 @@ class VcpuExitHandler {
   // Asked after every MMIO access and kick: true keeps the vCPU out of the guest, from exactly
   // this instruction on.
   virtual bool IsHalted() = 0;
-  // The vCPU will not run again by itself: an exit that is neither MMIO nor a kick, any exit
+  // The instruction limit is reached; the vCPU waits for Resume.
+  virtual void OnInstructionLimit(uint32_t vcpu) = 0;
+  // The vCPU will not run again by itself: an exit that is none of these, any exit
   // with IsHalted, or the error of Run. The thread then waits for Stop. At most once per vCPU.
   virtual void OnVcpuStopped(uint32_t vcpu, absl::StatusOr<Exit> why) = 0;
 };

@@ -26,6 +26,7 @@ class RecordingHandler : public VcpuExitHandler {
     if (!exit.is_write) exit.data[0] = std::byte{0x5a};
   }
   bool IsHalted() override { return halted; }
+  void OnInstructionLimit(uint32_t) override { ++limits; }
   void OnVcpuStopped(uint32_t vcpu, absl::StatusOr<Exit> exit) override {
     id = vcpu;
     why = std::move(exit);
@@ -37,6 +38,7 @@ class RecordingHandler : public VcpuExitHandler {
   std::atomic<bool> halted = false;
   int starts = 0;
   int stops = 0;
+  int limits = 0;
   GuestAddress last_address;
   uint32_t id = ~0u;
   std::optional<absl::StatusOr<Exit>> why;
@@ -93,6 +95,18 @@ TEST_F(VcpuThreadTest, SystemEventStopsIt) {
   EXPECT_EQ(vcpu_.runs(), 1);
   EXPECT_EQ(handler_.stops, 1);
   EXPECT_EQ(thread_->exit_counts().system_events, 1u);
+}
+
+TEST_F(VcpuThreadTest, InstructionLimitPausesIt) {
+  vcpu_.Queue(InstructionLimitExit{});
+  thread_->Resume();
+  vcpu_.WaitForRun(1);
+  thread_->WaitUntilPaused();
+  EXPECT_EQ(handler_.limits, 1);
+  EXPECT_EQ(handler_.stops, 0);
+  thread_->Resume();
+  vcpu_.WaitForRun(2);
+  EXPECT_EQ(handler_.stops, 0);
 }
 
 TEST_F(VcpuThreadTest, HaltKeepsItOutAfterTheAccess) {

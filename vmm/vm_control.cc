@@ -54,17 +54,24 @@ absl::StatusOr<std::string> VmControl::Answer(const api::SetVmState& request) {
     absl::Status status = machine_->Pause();
     if (!status.ok()) return status;
   } else {
-    machine_->Resume();
+    absl::Status status = machine_->Resume();
+    if (!status.ok()) return status;
   }
   return "";
 }
 
-absl::StatusOr<std::string> VmControl::Answer(const api::CreateSnapshot&) const {
-  return absl::UnimplementedError("firn cannot save a virtual machine yet");
+absl::StatusOr<std::string> VmControl::Answer(const api::CreateSnapshot& request) {
+  if (machine_ == nullptr) return NoMachine();
+  const absl::StatusOr<SavedSnapshot> saved =
+      machine_->Save({.paths = {request.snapshot_path, request.mem_file_path},
+                      .incremental = request.type == api::CreateSnapshot::Type::kDiff});
+  if (!saved.ok()) return saved.status();
+  return "";
 }
 
 absl::StatusOr<std::string> VmControl::Answer(const api::LoadSnapshot&) const {
-  return absl::UnimplementedError("firn cannot restore a virtual machine yet");
+  return absl::FailedPreconditionError(
+      "a virtual machine is there already: restore into a new process, with firn restore");
 }
 
 }  // namespace firn

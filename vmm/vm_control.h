@@ -27,7 +27,7 @@ class VmControl : public api::Handler {
   absl::StatusOr<std::string> Answer(const api::GetVmConfig&) const;
   absl::StatusOr<std::string> Answer(const api::GetMachineConfig&) const;
   absl::StatusOr<std::string> Answer(const api::SetVmState& request);
-  absl::StatusOr<std::string> Answer(const api::CreateSnapshot&) const;
+  absl::StatusOr<std::string> Answer(const api::CreateSnapshot& request);
   absl::StatusOr<std::string> Answer(const api::LoadSnapshot&) const;
 
   const VmConfig& config_;

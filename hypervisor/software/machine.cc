@@ -31,7 +31,8 @@ Machine::Machine(const SoftwareOptions& options, const ContextLayout& layout, in
       ipa_bits_(ipa_bits),
       clock_(options.clock == SoftwareOptions::Clock::kReal),
       memory_(std::move(memory)),
-      irq_fds_(std::move(irq_fds)) {}
+      irq_fds_(std::move(irq_fds)),
+      instruction_limit_(options.stop_at) {}
 
 Machine::~Machine() = default;
 

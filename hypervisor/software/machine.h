@@ -71,6 +71,9 @@ class Machine : public CpuBus, public gicv5::Machine {
   absl::StatusOr<gicv5::Vgicv5*> CreateGic() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The features of the first KVM_ARM_VCPU_INIT, which every other must have too.
   std::optional<uint32_t>& vcpu_features() { return vcpu_features_; }
+  void SetInstructionLimit(std::optional<uint64_t> limit) { instruction_limit_ = limit; }
+  // Raises what was signalled through irqfds.
+  void PollIrqFds();
   void SetRoutes(std::vector<GsiRoute> routes) { routes_ = std::move(routes); }
 
   // CpuBus.
@@ -112,6 +115,9 @@ class Machine : public CpuBus, public gicv5::Machine {
   void Execute() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AnyKicked() const;
   bool ReachedStop();
+  // Forgets whose turn it is, as a machine that is restored from this one's registers knows
+  // nothing of it: both then go on alike.
+  void ForgetTurns();
   void YieldToWaiters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Vcpu* PickNext();
   void Idle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -122,7 +128,6 @@ class Machine : public CpuBus, public gicv5::Machine {
   std::optional<uint64_t> AlarmTime() const;
   // True where the alarm's moment had come.
   bool RingAlarm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PollIrqFds();
   void RaiseGsi(uint32_t gsi, bool resample);
   void OnSpiDeactivated(uint32_t spi);
   Cpu* FindCpu(uint64_t mpidr);
@@ -147,6 +152,7 @@ class Machine : public CpuBus, public gicv5::Machine {
   std::atomic<bool> idle_ = false;       // the executing thread sleeps in IrqFds::Wait
   bool executing_ ABSL_GUARDED_BY(mutex_) = false;
   bool dead_ = false;
+  std::optional<uint64_t> instruction_limit_;
   size_t current_ = 0;       // whose turn it is
   uint64_t slice_left_ = 0;  // instructions of its turn
 };

@@ -56,6 +56,12 @@ class MachineClock {
     return when;
   }
 
+  // Virtual time only: idle until the counter's next tick, if it is between two.
+  void FinishTick() {
+    const uint64_t over = Now() % kNanosecondsPerTick;
+    if (over != 0) SkipTo(Now() + kNanosecondsPerTick - over);
+  }
+
   // Virtual time only: idle until `when`.
   void SkipTo(uint64_t when) {
     const uint64_t now = Now();

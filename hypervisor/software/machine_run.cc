@@ -34,6 +34,7 @@ absl::StatusOr<Exit> Machine::Run(uint32_t index) {
     }
     if (vcpu.kicked.exchange(false)) {
       vcpu.in_run = false;
+      ForgetTurns();
       return KickedExit{};
     }
     if (CanExecute()) {
@@ -89,9 +90,22 @@ void Machine::YieldToWaiters() {
 }
 
 bool Machine::ReachedStop() {
-  if (!options_.stop_at || clock_.instructions() < *options_.stop_at) return false;
+  if (!instruction_limit_ || clock_.instructions() < *instruction_limit_) return false;
+  ForgetTurns();
   for (const auto& vcpu : vcpus_) vcpu->exit = InstructionLimitExit{};
   return true;
+}
+
+void Machine::ForgetTurns() {
+  current_ = 0;
+  slice_left_ = 0;
+  for (const auto& vcpu : vcpus_) {
+    // KVM_GET_MP_STATE does not tell a CPU that waits from one that runs: it looks for its interrupt
+    // once more.
+    if (vcpu->cpu->power() == Cpu::Power::kWaiting) vcpu->cpu->set_power(Cpu::Power::kRunnable);
+  }
+  // Nor do the registers have a fraction of the counter.
+  clock_.FinishTick();
 }
 
 // The CPU whose turn it is while its turn lasts, else the next that can execute; null when all
@@ -118,7 +132,7 @@ Machine::Vcpu* Machine::PickNext() {
 bool Machine::ExecuteSlice(Vcpu& vcpu) {
   const uint64_t before = clock_.instructions();
   uint64_t budget = slice_left_;
-  if (options_.stop_at) budget = std::min(budget, *options_.stop_at - before);
+  if (instruction_limit_) budget = std::min(budget, *instruction_limit_ - before);
   // In virtual time an instruction is a nanosecond.
   const std::optional<uint64_t> alarm = AlarmTime();
   if (alarm && !clock_.is_real()) budget = std::min(budget, *alarm - clock_.Now());

@@ -134,6 +134,8 @@ absl::Status SoftwareVm::RegisterIrqFd(const IrqFd& irqfd) {
   Machine::Lock lock(machine_.get());
   if (absl::Status status = machine_->CheckAlive("KVM_IRQFD"); !status.ok()) return status;
   if (machine_->gic() == nullptr) return ErrnoStatus(EINVAL, "KVM_IRQFD");
+  // As in KVM, what was signalled before is raised before the eventfd goes.
+  if (irqfd.deassign) machine_->PollIrqFds();
   return machine_->irq_fds().Register(irqfd);
 }
 
@@ -173,6 +175,12 @@ void SoftwareVm::SetSettleCallback(std::function<void()> settle) {
 absl::Status SoftwareVm::SetCounterAlarm(const std::optional<CounterAlarm>& alarm) {
   Machine::Lock lock(machine_.get());
   return machine_->alarm_fd().Set(alarm);
+}
+
+absl::Status SoftwareVm::SetInstructionLimit(std::optional<uint64_t> limit) {
+  Machine::Lock lock(machine_.get());
+  machine_->SetInstructionLimit(limit);
+  return absl::OkStatus();
 }
 
 }  // namespace firn::software

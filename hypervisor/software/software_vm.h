@@ -32,6 +32,8 @@ class SoftwareVm : public Vm {
   uint64_t CounterFrequency() const override { return kCounterFrequency; }
   void SetSettleCallback(std::function<void()> settle) override;
   absl::Status SetCounterAlarm(const std::optional<CounterAlarm>& alarm) override;
+  absl::Status SetInstructionLimit(std::optional<uint64_t> limit) override;
+  uint64_t instructions() const override { return machine_->clock().instructions(); }
 
  private:
   const std::unique_ptr<Machine> machine_;

@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
     {"pause", "pause a running virtual machine", &PauseCommand, &PauseHelp},
     {"resume", "let a paused virtual machine run on", &ResumeCommand, &ResumeHelp},
     {"save", "save a virtual machine to a folder", &SaveCommand, &SaveHelp},
+    {"restore", "go on where a snapshot was made", &RestoreCommand, &RestoreHelp},
     {"fdt", "print the device tree of a configuration", &FdtCommand, &FdtHelp},
     {"doctor", "say what this machine can do", &DoctorCommand, &DoctorHelp},
     {"help", "show help, also of one command", &HelpCommand, &HelpHelp},

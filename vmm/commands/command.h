@@ -30,6 +30,8 @@ int ResumeCommand(absl::Span<const std::string_view> arguments, Timeline& timeli
 std::string ResumeHelp();
 int SaveCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
 std::string SaveHelp();
+int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
+std::string RestoreHelp();
 int DoctorCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
 std::string DoctorHelp();
 int HelpCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);

@@ -19,6 +19,8 @@ constexpr FlagSpec kRunFlags[] = {
     {"api-sock", "PATH",
      "serve the control API, HTTP as Firecracker's, on this unix socket;\n"
      "firn pause, resume and save are clients of it"},
+    {"save-at", "N:DIR",
+     "software only: save a snapshot to DIR after N instructions, and go on"},
     {"quiet", "", "no messages of firn's own but errors"},
 };
 
@@ -69,6 +71,8 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
   if (const auto path = flags->Get("stats")) options.stats_path = *path;
   if (const auto path = flags->Get("api-sock")) options.api_sock = *path;
   options.quiet = flags->Has("quiet");
+  status = ReadSaveAt(*flags, options);
+  if (!status.ok()) return UsageError("run", status.message());
   timeline.Mark("configured");
   return RunVm(config, options, timeline);
 }

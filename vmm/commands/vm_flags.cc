@@ -101,4 +101,18 @@ absl::Status ApplyVmFlags(const Flags& flags, VmConfig& config) {
   return status;
 }
 
+absl::Status ReadSaveAt(const Flags& flags, RunOptions& options) {
+  const std::optional<std::string_view> text = flags.Get("save-at");
+  if (!text) return absl::OkStatus();
+  const size_t colon = text->find(':');
+  const absl::StatusOr<uint64_t> count = ParseNumber(text->substr(0, colon));
+  if (!count.ok()) return Annotate(count.status(), "--save-at");
+  if (colon == std::string_view::npos || colon + 1 == text->size()) {
+    return absl::InvalidArgumentError("--save-at takes N:DIR, and DIR is missing");
+  }
+  options.save_at = *count;
+  options.save_to = std::string(text->substr(colon + 1));
+  return absl::OkStatus();
+}
+
 }  // namespace firn

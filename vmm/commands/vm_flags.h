@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "vmm/config.h"
+#include "vmm/run_vm.h"
 #include "vmm/flags.h"
 
 namespace firn {
@@ -20,6 +21,9 @@ std::vector<FlagSpec> WithVmFlags(absl::Span<const FlagSpec> more);
 // What the command line says goes over what `config` has (from --config); --disk adds to its
 // drives. InvalidArgument names the flag whose value is malformed.
 absl::Status ApplyVmFlags(const Flags& flags, VmConfig& config);
+
+// --save-at N:DIR, where it is given.
+absl::Status ReadSaveAt(const Flags& flags, RunOptions& options);
 
 }  // namespace firn
 

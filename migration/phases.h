@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// The order of a save and of a restore (docs/design.md section 4), written once: lists of phases
+// that an engine walks. Tests walk others.
+#ifndef FIRN_MIGRATION_PHASES_H_
+#define FIRN_MIGRATION_PHASES_H_
+
+#include <array>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+
+namespace firn {
+
+enum class SavePhase {
+  kPauseVcpus,
+  kDrainDevices,
+  kInterruptTables,  // GICv5: the ISTs. GICv3: pending and ITS tables. May write guest memory
+  kRegisters,        // GIC, vCPUs, devices
+  kMemory,
+  kResume,
+  kPublish,
+};
+inline constexpr std::array kSaveOrder = {
+    SavePhase::kPauseVcpus, SavePhase::kDrainDevices, SavePhase::kInterruptTables,
+    SavePhase::kRegisters,  SavePhase::kMemory,       SavePhase::kResume,
+    SavePhase::kPublish,
+};
+
+// The snapshot is validated and the VM is built before.
+enum class RestorePhase {
+  kMemory,            // in place: mapped or loaded
+  kRegisters,         // vCPUs, ICC, and what describes the interrupt tables
+  kInterruptTables,   // may read guest memory
+  kInterruptEnables,  // the rest of the GIC, with what lets interrupts flow at the end
+  kDevices,           // and their interrupt lines
+  kTime,              // the virtual counter goes on from the save
+};
+inline constexpr std::array kRestoreOrder = {
+    RestorePhase::kMemory,           RestorePhase::kRegisters, RestorePhase::kInterruptTables,
+    RestorePhase::kInterruptEnables, RestorePhase::kDevices,   RestorePhase::kTime,
+};
+
+std::string_view PhaseName(SavePhase phase);
+std::string_view PhaseName(RestorePhase phase);
+
+// Does each of `order` in its turn, up to the first error, which then names the phase.
+absl::Status WalkPhases(absl::Span<const SavePhase> order,
+                        absl::FunctionRef<absl::Status(SavePhase)> phase);
+absl::Status WalkPhases(absl::Span<const RestorePhase> order,
+                        absl::FunctionRef<absl::Status(RestorePhase)> phase);
+
+}  // namespace firn
+
+#endif  // FIRN_MIGRATION_PHASES_H_

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "hypervisor/errno_status.h"
+#include "migration/snapshot.h"
+#include "vmm/commands/command.h"
+#include "vmm/commands/vm_flags.h"
+#include "vmm/config.h"
+#include "vmm/config_json.h"
+#include "vmm/exit_status.h"
+#include "vmm/message.h"
+#include "vmm/run_vm.h"
+
+namespace firn {
+namespace {
+
+constexpr FlagSpec kRestoreFlags[] = {
+    {"memory-file", "FILE", "the memory file, where it is not beside the state file"},
+    {"memory-load", "HOW",
+     "mapped: pages are read when the guest touches them, and unchanged ones\n"
+     "are shared by all that is restored from this file; eager: all is read\n"
+     "and checked first (default mapped)"},
+    {"disk", "PATH",
+     "the file of the next disk, in the order of the snapshot's disks, where\n"
+     "it has moved; repeatable",
+     /*repeatable=*/true},
+    {"console", "WHERE", "stdio, off, or a file (default: as in the snapshot)"},
+    {"hypervisor", "NAME", "auto, kvm or software (default: as in the snapshot)"},
+    {"identity", "WHICH",
+     "software only: keep repeats what the saved machine went on to do, new\n"
+     "has random numbers of its own (default new)"},
+    {"seed", "N", "software only: the seed of those (default 0)"},
+    {"track-dirty-pages", "", "so that incremental snapshots can be made"},
+    {"paused", "", "wait for firn resume; needs --api-sock"},
+    {"api-sock", "PATH", "serve the control API on this unix socket"},
+    {"stop-at", "N",
+     "software only: stop when the guest has executed N instructions since\n"
+     "it was booted, with status 5"},
+    {"save-at", "N:DIR", "software only: save a snapshot to DIR then, and go on"},
+    {"stats", "FILE", "write what the run cost as JSON, at its end"},
+    {"quiet", "", "no messages of firn's own but errors"},
+    kHelpFlag,
+};
+
+absl::Status OverrideDisks(const std::vector<std::string_view>& paths, VmConfig& config) {
+  if (paths.size() > config.drives.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("--disk is given ", paths.size(),
+                                                   " times, the snapshot has ",
+                                                   config.drives.size(), " disks"));
+  }
+  for (size_t i = 0; i < paths.size(); ++i) config.drives[i].path_on_host = std::string(paths[i]);
+  return absl::OkStatus();
+}
+
+// What the command line says goes over the snapshot's configuration.
+absl::Status ApplyFlags(const Flags& flags, VmConfig& config, RestoreOptions& options) {
+  absl::Status status = OverrideDisks(flags.GetAll("disk"), config);
+  if (!status.ok()) return status;
+  if (const auto where = flags.Get("console")) {
+    status = Annotate(SetConsoleOutput(*where, config.console), "--console");
+    if (!status.ok()) return status;
+  }
+  if (const auto name = flags.Get("hypervisor")) {
+    const absl::StatusOr<HypervisorChoice> choice = ParseHypervisor(*name);
+    if (!choice.ok()) return Annotate(choice.status(), "--hypervisor");
+    config.hypervisor = *choice;
+  }
+  for (const auto& [name, value] :
+       {std::pair{"stop-at", &config.software.stop_at}, {"seed", &config.software.seed}}) {
+    const auto text = flags.Get(name);
+    if (!text) continue;
+    const absl::StatusOr<uint64_t> number = ParseNumber(*text);
+    if (!number.ok()) return Annotate(number.status(), absl::StrCat("--", name));
+    *value = *number;
+  }
+  const std::string_view load = flags.Get("memory-load").value_or("mapped");
+  if (load != "mapped" && load != "eager") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--memory-load is mapped or eager, not \"", load, "\""));
+  }
+  options.request.load = load == "eager" ? MemoryLoad::kEager : MemoryLoad::kMapped;
+  const std::string_view identity = flags.Get("identity").value_or("new");
+  if (identity != "new" && identity != "keep") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--identity is new or keep, not \"", identity, "\""));
+  }
+  options.request.keep_identity = identity == "keep";
+  if (flags.Has("track-dirty-pages")) config.machine.track_dirty_pages = true;
+  options.paused = flags.Has("paused");
+  if (options.paused && !flags.Has("api-sock")) {
+    return absl::InvalidArgumentError("--paused needs --api-sock, by which it can be resumed");
+  }
+  if (const auto path = flags.Get("stats")) options.run.stats_path = *path;
+  if (const auto path = flags.Get("api-sock")) options.run.api_sock = *path;
+  options.run.quiet = flags.Has("quiet");
+  return ReadSaveAt(flags, options.run);
+}
+
+absl::StatusOr<VmConfig> ConfigOf(const Snapshot& snapshot) {
+  const absl::StatusOr<std::string_view> text = snapshot.Section("config");
+  if (!text.ok()) return text.status();
+  absl::StatusOr<VmConfig> config = ParseConfig(*text);
+  if (!config.ok()) return Annotate(config.status(), "the snapshot's configuration");
+  // What auto would choose may differ from host to host.
+  config->gic =
+      snapshot.manifest().interrupt_controller() == "GICv3" ? GicChoice::kV3 : GicChoice::kV5;
+  config->software.stop_at.reset();
+  return config;
+}
+
+}  // namespace
+
+std::string RestoreHelp() {
+  return absl::StrCat(
+      "Usage: firn restore DIR|FILE [FLAGS]\n\n"
+      "Goes on where the snapshot in DIR (DIR/state and DIR/memory), or that of state file FILE, was\n"
+      "made. The snapshot stays as it is, and can be restored as often as wanted.\n\n",
+      FlagsHelp(kRestoreFlags),
+      "\nExamples:\n"
+      "  firn restore snapshot\n"
+      "  firn restore snapshot --disk copy-of-root.ext4 --console clone.log\n"
+      "  firn restore snapshot --paused --api-sock clone.sock\n\n",
+      kExitStatusHelp);
+}
+
+int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timeline) {
+  const absl::StatusOr<Flags> flags = Flags::Parse(kRestoreFlags, arguments, {"DIR"});
+  if (!flags.ok()) return UsageError("restore", flags.status().message());
+  std::optional<std::string> memory_file;
+  if (const auto path = flags->Get("memory-file")) memory_file = *path;
+  const absl::StatusOr<std::unique_ptr<Snapshot>> snapshot =
+      Snapshot::Open(SystemFileCalls(), std::string(flags->operand(0)), memory_file);
+  if (!snapshot.ok()) {
+    PrintError(snapshot.status());
+    return kExitError;
+  }
+  absl::StatusOr<VmConfig> config = ConfigOf(**snapshot);
+  if (!config.ok()) {
+    PrintError(config.status());
+    return kExitError;
+  }
+  RestoreOptions options;
+  absl::Status status = ApplyFlags(*flags, *config, options);
+  if (!status.ok()) return UsageError("restore", status.message());
+  status = Validate(*config);
+  if (!status.ok()) {
+    PrintError(Annotate(status, "the snapshot's configuration"));
+    return kExitError;
+  }
+  timeline.Mark("configured");
+  return RestoreVm(*config, **snapshot, options, timeline);
+}
+
+}  // namespace firn
