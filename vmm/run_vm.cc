@@ -149,22 +149,27 @@ class Session {
   }
 
   std::optional<uint64_t> NextLimit() const {
-    if (save_at_ && config_.software.stop_at) return std::min(*save_at_, *config_.software.stop_at);
-    return save_at_ ? save_at_ : config_.software.stop_at;
+    const std::optional<uint64_t> stop_at = config_.software.stop_at;
+    if (saves_.empty()) return stop_at;
+    const uint64_t save_at = saves_.front().instructions;
+    return stop_at ? std::min(save_at, *stop_at) : save_at;
   }
 
   // The machine stands still at --save-at or --stop-at.
   void OnInstructionLimit() {
     absl::Status status = machine_->Pause();
-    if (status.ok() && save_at_ && machine_->instructions() >= *save_at_) {
-      save_at_.reset();
+    if (status.ok() && !saves_.empty() &&
+        machine_->instructions() >= saves_.front().instructions) {
+      const std::string folder = std::move(saves_.front().folder);
+      saves_.erase(saves_.begin());
       std::error_code error;
-      std::filesystem::create_directories(options_.save_to, error);  // Save tells of failures
-      const absl::StatusOr<SavedSnapshot> saved =
-          machine_->Save({.paths = SnapshotPaths::InFolder(options_.save_to)});
+      std::filesystem::create_directories(folder, error);  // Save tells of failures
+      SaveRequest request;
+      request.paths = SnapshotPaths::InFolder(folder);
+      const absl::StatusOr<SavedSnapshot> saved = machine_->Save(request);
       status = saved.status();
       if (saved.ok()) {
-        Note(absl::StrCat("saved to ", options_.save_to, " after ", machine_->instructions(),
+        Note(absl::StrCat("saved to ", folder, " after ", machine_->instructions(),
                           " instructions: ", saved->memory_bytes, " bytes of memory, ",
                           saved->state_bytes, " of state"));
       }
@@ -216,8 +221,7 @@ class Session {
                             : Machine::Restore(config_, host, *snapshot, restore_.request, on_end);
     if (!machine.ok()) return machine.status();
     machine_ = *std::move(machine);
-    save_at_ = options_.save_at;
-    if (save_at_ || config_.software.stop_at) {
+    if (!saves_.empty() || config_.software.stop_at) {
       absl::Status status = machine_->SetInstructionLimit(NextLimit());
       if (!status.ok()) return Annotate(status, "--save-at and --stop-at: only with the software hypervisor");
     }
@@ -357,8 +361,8 @@ class Session {
   std::unique_ptr<ConsoleInput> input_;
   std::unique_ptr<Machine> machine_;
   const Snapshot* snapshot_ = nullptr;
-  RestoreOptions restore_;
-  std::optional<uint64_t> save_at_;
+  RestoreOptions restore_ = {};
+  std::vector<SaveAt> saves_ = options_.saves;  // those to come
   std::unique_ptr<VmControl> control_ = std::make_unique<VmControl>(config_);
   std::unique_ptr<api::Server> api_server_;
 };

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "migration/snapshot.h"
 #include "vmm/config.h"
@@ -18,13 +19,17 @@ namespace firn {
 // Of a deterministic run without --seed.
 inline constexpr uint64_t kDefaultSeed = 0;
 
+struct SaveAt {
+  uint64_t instructions = 0;
+  std::string folder;
+};
+
 struct RunOptions {
   std::optional<std::string> stats_path;
   std::optional<std::string> api_sock;  // where the control API listens (vmm/api)
   bool quiet = false;                   // only errors, and what the guest says
-  // Deterministic machines: save to folder `save_to` after so many instructions, and go on.
-  std::optional<uint64_t> save_at;
-  std::string save_to;
+  // Deterministic machines: save when the guest has executed so many instructions, and go on.
+  std::vector<SaveAt> saves;  // ascending
 };
 
 // What RestoreVm does beyond RunOptions.

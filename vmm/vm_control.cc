@@ -62,9 +62,10 @@ absl::StatusOr<std::string> VmControl::Answer(const api::SetVmState& request) {
 
 absl::StatusOr<std::string> VmControl::Answer(const api::CreateSnapshot& request) {
   if (machine_ == nullptr) return NoMachine();
-  const absl::StatusOr<SavedSnapshot> saved =
-      machine_->Save({.paths = {request.snapshot_path, request.mem_file_path},
-                      .incremental = request.type == api::CreateSnapshot::Type::kDiff});
+  SaveRequest save;
+  save.paths = {request.snapshot_path, request.mem_file_path};
+  save.incremental = request.type == api::CreateSnapshot::Type::kDiff;
+  const absl::StatusOr<SavedSnapshot> saved = machine_->Save(save);
   if (!saved.ok()) return saved.status();
   return "";
 }

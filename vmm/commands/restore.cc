@@ -40,7 +40,8 @@ constexpr FlagSpec kRestoreFlags[] = {
     {"stop-at", "N",
      "software only: stop when the guest has executed N instructions since\n"
      "it was booted, with status 5"},
-    {"save-at", "N:DIR", "software only: save a snapshot to DIR then, and go on"},
+    {"save-at", "N:DIR", "software only: save a snapshot to DIR then, and go on; repeatable",
+     /*repeatable=*/true},
     {"stats", "FILE", "write what the run cost as JSON, at its end"},
     {"quiet", "", "no messages of firn's own but errors"},
     kHelpFlag,

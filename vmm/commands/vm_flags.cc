@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "vmm/commands/vm_flags.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -102,16 +103,18 @@ absl::Status ApplyVmFlags(const Flags& flags, VmConfig& config) {
 }
 
 absl::Status ReadSaveAt(const Flags& flags, RunOptions& options) {
-  const std::optional<std::string_view> text = flags.Get("save-at");
-  if (!text) return absl::OkStatus();
-  const size_t colon = text->find(':');
-  const absl::StatusOr<uint64_t> count = ParseNumber(text->substr(0, colon));
-  if (!count.ok()) return Annotate(count.status(), "--save-at");
-  if (colon == std::string_view::npos || colon + 1 == text->size()) {
-    return absl::InvalidArgumentError("--save-at takes N:DIR, and DIR is missing");
+  for (const std::string_view text : flags.GetAll("save-at")) {
+    const size_t colon = text.find(':');
+    const absl::StatusOr<uint64_t> count = ParseNumber(text.substr(0, colon));
+    if (!count.ok()) return Annotate(count.status(), "--save-at");
+    if (colon == std::string_view::npos || colon + 1 == text.size()) {
+      return absl::InvalidArgumentError("--save-at takes N:DIR, and DIR is missing");
+    }
+    options.saves.push_back({*count, std::string(text.substr(colon + 1))});
   }
-  options.save_at = *count;
-  options.save_to = std::string(text->substr(colon + 1));
+  std::stable_sort(
+      options.saves.begin(), options.saves.end(),
+      [](const SaveAt& a, const SaveAt& b) { return a.instructions < b.instructions; });
   return absl::OkStatus();
 }
 

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""Save and restore. The oracle is the guest that was never interrupted: on the software hypervisor a
+restored guest must have the same state, bit for bit, as the one that was saved and ran on."""
+
+import json
+import os
+import random
+import re
+import shutil
+import threading
+
+import guest
+import workload
+from guest import GuestTest
+
+STATE = re.compile(r"guest state after (\d+) instructions: ([0-9a-f]{8}-[0-9a-f]{8})")
+
+
+class SnapshotTest(GuestTest):
+    def state_of(self, outcome):
+        """(instructions, hash) at --stop-at."""
+        self.assertEqual(outcome.status, guest.STATUS_STOP_AT, str(outcome))
+        match = STATE.search(outcome.stderr)
+        self.assertIsNotNone(match, str(outcome))
+        return match[1], match[2]
+
+    def saved_run(self, program, *arguments, saves, stop_at=None, **options):
+        flags = [word for count, name in saves for word in ("--save-at", f"{count}:{name}")]
+        if stop_at is not None:
+            flags += ["--stop-at", str(stop_at)]
+        return self.firn(*self.guest_arguments(program, *flags, *arguments, **options))
+
+    def restore(self, name, *arguments):
+        return self.firn("restore", name, *arguments)
+
+    def check_oracle(self, program, *arguments, saves, stop_at, options=((),), **guest_options):
+        """A guest that is saved at one of the moments, restored with each of `options`, goes on as the
+        saved one itself did."""
+        for save in saves:
+            run = self.saved_run(program, *arguments, saves=[save], stop_at=stop_at,
+                                 **guest_options)
+            expected = self.state_of(run)
+            for option in options:
+                restored = self.restore(save[1], "--identity", "keep", "--stop-at", str(stop_at),
+                                        *option)
+                self.assertEqual(self.state_of(restored), expected, f"{save} {option}\n{restored}")
+                self.assertTrue(run.stdout.endswith(restored.stdout), save)
+
+
+class OracleTest(SnapshotTest):
+    def moments(self, first, last, count, seed):
+        moments = sorted(random.Random(seed).sample(range(first, last), count))
+        return [(moment, f"s{moment}") for moment in moments]
+
+    def test_early_boot(self):
+        self.check_oracle("spin", saves=self.moments(1_000, 600_000_000, 4, seed=1),
+                          stop_at=700_000_000)
+
+    def test_one_vcpu(self):
+        saves = self.moments(800_000_000, 1_200_000_000, 1, seed=2)
+        self.check_oracle("processes", saves=saves, stop_at=1_300_000_000,
+                          options=((), ("--memory-load", "eager")))
+
+    def test_two_vcpus(self):
+        for seed in (3, 4):
+            self.check_oracle("checksum", "--cpus", "2",
+                              saves=self.moments(850_000_000, 1_500_000_000, 1, seed),
+                              stop_at=1_600_000_000, words=("firn.seed=7",))
+
+    def test_four_vcpus_of_the_posted_series(self):
+        self.check_oracle("checksum", "--cpus", "4", "--dialect", "b",
+                          saves=self.moments(950_000_000, 1_500_000_000, 1, seed=5),
+                          stop_at=1_600_000_000, words=("firn.seed=7",))
+
+    def test_two_vcpus_of_the_first_posting(self):
+        self.check_oracle("checksum", "--cpus", "2", "--dialect", "b1",
+                          saves=self.moments(950_000_000, 1_500_000_000, 1, seed=6),
+                          stop_at=1_600_000_000, words=("firn.seed=7",))
+
+    def test_in_the_middle_of_disk_requests(self):
+        disk = self.blank_disk(size_mib=64)
+        self.check_oracle("blockread", "--disk", f"{disk},ro",
+                          saves=self.moments(810_000_000, 850_000_000, 1, seed=8),
+                          stop_at=900_000_000)
+
+    def test_ten_times_over(self):
+        """A snapshot of a restored guest, and so on: as if it had been saved ten times itself."""
+        moments = [850_000_000 + 30_000_000 * i for i in range(10)]
+        stop_at = 1_200_000_000
+        run = self.saved_run("checksum", "--cpus", "2", saves=[(m, f"r{m}") for m in moments],
+                             stop_at=stop_at, words=("firn.seed=7",))
+        expected = self.state_of(run)
+        last = f"r{moments[0]}"
+        for moment in moments[1:]:
+            following = f"c{moment}"
+            outcome = self.restore(last, "--identity", "keep", "--save-at", f"{moment}:{following}",
+                                   "--stop-at", str(moment + 1))
+            self.assertEqual(outcome.status, guest.STATUS_STOP_AT, str(outcome))
+            shutil.rmtree(self.folder / last)
+            last = following
+        outcome = self.restore(last, "--identity", "keep", "--stop-at", str(stop_at))
+        self.assertEqual(self.state_of(outcome), expected)
+
+
+class RestoredGuestTest(SnapshotTest):
+    def test_it_finishes_its_work(self):
+        run = self.saved_run("checksum", "--cpus", "2", saves=[(1_000_000_000, "snapshot")],
+                             words=("firn.seed=11",))
+        self.assertEqual(run.status, guest.STATUS_POWER_OFF, str(run))
+        for attempt in range(2):  # the snapshot stays as it is
+            outcome = self.restore("snapshot")
+            self.assertEqual(outcome.status, guest.STATUS_POWER_OFF, f"{attempt}\n{outcome}")
+            self.assertEqual(outcome.lines("FIRN-TEST checksum:"), ["ok"], str(outcome))
+            for cpu in range(2):
+                self.assertIn(f"FIRN-CHECKSUM {cpu} {' '.join(workload.checksums(11, cpu))}",
+                              outcome.console)
+
+    def test_disk_goes_on_where_it_was(self):
+        data = guest.random_bytes(64 << 20, seed=64)
+        disk = self.disk(size_mib=160, from_host=data)
+        # Before the guest mounts it, so that the image is as it was.
+        run = self.saved_run("disk", "--disk", disk, saves=[(600_000_000, "snapshot")],
+                             stop_at=600_000_100)
+        self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
+        copy = str(self.folder / "copy.img")
+        shutil.copy(disk, copy)
+        outcome = self.restore("snapshot", "--disk", copy)
+        self.assertEqual(outcome.lines("FIRN-TEST disk:"), ["ok"], str(outcome))
+        self.check_file_system(copy)
+        self.assertEqual(self.disk_file(copy, "from-guest"), data)
+
+
+class ControlTest(SnapshotTest):
+    def save_running(self, *saves, track=False):
+        """Boots a guest that works for long and saves it, through the control API, while it runs."""
+        config = {"boot-source": {"kernel_image_path": guest.kernel_image(),
+                                  "initrd_path": guest.initrd(),
+                                  "boot_args": "console=ttyS0 panic=-1 quiet firn.test=spin"},
+                  "machine-config": {"vcpu_count": 1, "mem_size_mib": 192,
+                                     "track_dirty_pages": track}}
+        (self.folder / "vm.json").write_text(json.dumps(config))
+        with self.firn_running("run", "--config", "vm.json", "--hypervisor=software", "--api-sock",
+                               "vm.sock") as process:
+            self.read_until(process, "FIRN-SPIN")
+            # Its console must be read, or it stands still.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            for arguments in saves:
+                outcome = self.firn("save", "vm.sock", *arguments)
+                self.assertEqual(outcome.status, 0, str(outcome))
+            self.assertIsNone(process.poll())
+
+    def runs_on(self, name):
+        stop_at = 3_000_000_000
+        outcome = self.restore(name, "--stop-at", str(stop_at))
+        self.assertIn(outcome.status, (guest.STATUS_STOP_AT,), str(outcome))
+
+    def test_save_of_a_running_guest(self):
+        self.save_running(["one"], ["two"])
+        for name in ("one", "two"):
+            self.assertEqual(sorted(os.listdir(self.folder / name)), ["memory", "state"])
+
+    def test_incremental(self):
+        self.save_running(["base"], ["layer", "--incremental"], ["top", "--incremental"], track=True)
+        base = (self.folder / "base/memory").stat()
+        layer = (self.folder / "layer/memory").stat()
+        self.assertEqual(base.st_size, layer.st_size)
+        self.assertLess(layer.st_blocks, base.st_blocks / 4)
+        stop_at = str(10 ** 9)
+        self.assertEqual(self.state_of(self.restore("top", "--identity", "keep", "--stop-at", stop_at)),
+                         self.state_of(self.restore("top", "--identity", "keep", "--stop-at", stop_at,
+                                                    "--memory-load", "eager")))
+
+    def test_incremental_needs_a_base_and_tracking(self):
+        with self.assertRaisesRegex(AssertionError, "track_dirty_pages"):
+            self.save_running(["layer", "--incremental"])
+        with self.assertRaisesRegex(AssertionError, "make a full one first"):
+            self.save_running(["layer", "--incremental"], track=True)
+
+
+class BadSnapshotTest(SnapshotTest):
+    def snapshot(self):
+        run = self.saved_run("spin", "--cpus", "2", "--disk", f"{self.blank_disk(1)},ro",
+                             saves=[(300_000_000, "good")], stop_at=300_000_001)
+        self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
+
+    def refused(self, name, message, *arguments):
+        outcome = self.restore(name, *arguments)
+        self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
+        self.assertRegex(outcome.stderr, message)
+
+    def test_damaged_files(self):
+        self.snapshot()
+        state = (self.folder / "good/state").read_bytes()
+        generator = random.Random(9)
+        for _ in range(40):
+            damaged = bytearray(state)
+            bit = generator.randrange(len(state) * 8)
+            damaged[bit // 8] ^= 1 << bit % 8
+            (self.folder / "good/state").write_bytes(damaged)
+            self.refused("good", "damaged|not a state file|newer firn")
+        for size in (0, 1, 31, 32, 100, len(state) - 1):
+            (self.folder / "good/state").write_bytes(state[:size])
+            self.refused("good", "damaged|not a state file")
+        (self.folder / "good/state").write_bytes(state)
+        memory = self.folder / "good/memory"
+        os.truncate(memory, memory.stat().st_size - 4096)
+        self.refused("good", "not a memory file of a snapshot, or not whole")
+
+    def test_flipped_bit_in_memory(self):
+        self.snapshot()
+        with open(self.folder / "good/memory", "r+b") as memory:
+            start = os.lseek(memory.fileno(), 0, os.SEEK_DATA)
+            memory.seek(start + 100)
+            byte = memory.read(1)[0]
+            memory.seek(start + 100)
+            memory.write(bytes([byte ^ 4]))
+        self.refused("good", "damaged: checksum", "--memory-load", "eager")
+
+    def test_what_is_not_there(self):
+        self.refused("nowhere", "nowhere.*No such file")
+        (self.folder / "empty").mkdir()
+        self.refused("empty", "empty/state.*No such file")
+        self.snapshot()
+        os.unlink(self.folder / "good/memory")
+        self.refused("good", "memory.*No such file")
+
+    def test_memory_of_another_snapshot(self):
+        self.snapshot()
+        shutil.copytree(self.folder / "good", self.folder / "first")
+        self.snapshot()
+        self.refused("good", "memory of another snapshot", "--memory-file", "first/memory")
+
+    def test_disks(self):
+        self.snapshot()
+        self.refused("good", "disk|bytes", "--disk", self.blank_disk(2, name="larger.img"))
+        self.refused("good", "gone.img", "--disk", "gone.img")
+        outcome = self.restore("good", "--disk", "a", "--disk", "b")
+        self.assertEqual(outcome.status, guest.STATUS_USAGE, str(outcome))
