@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""Save and restore on the real KVM: a busy guest goes through it again and again, and its clones live
+side by side."""
+
+import os
+
+from kvm_guest import KvmTest  # first: it finds the folders of the others
+from workload import checksums
+
+# Of the guest that is saved and restored again and again; more for a soak.
+CYCLES = int(os.environ.get("FIRN_SNAPSHOT_CYCLES", "6"))
+
+# $1: cycles. The guest is saved when it has done some rounds, killed, and restored with the disk as it
+# was then.
+CYCLE = r"""
+wait_for() {  # LOG COUNT
+  for i in $(seq 600); do
+    [ "$(grep -c FIRN-ROUND "$1")" -ge "$2" ] && return
+    kill -0 "$pid" || return 1
+    sleep 0.1
+  done
+  return 1
+}
+set -e
+cycle=0
+while [ $cycle -lt %(cycles)d ]; do
+  wait_for log.$cycle 2 || { echo "cycle $cycle:"; tail -n 20 log.$cycle; exit 1; }
+  firn pause vm.sock
+  firn save vm.sock snapshot
+  cp disk.img copy.img
+  kill -9 $pid
+  wait $pid || true
+  mv copy.img disk.img
+  rm -f vm.sock
+  cycle=$((cycle + 1))
+  firn restore snapshot --api-sock vm.sock > log.$cycle 2>&1 &
+  pid=$!
+done
+wait $pid || { echo "status $? at the end:"; tail -n 20 log.$cycle; exit 1; }
+tail -n 3 log.$cycle
+"""
+
+
+class SnapshotTest(KvmTest):
+    def cycles(self, kernel, cpus=2):
+        self.ext4_disk()
+        rounds = 3 * CYCLES + 4
+        start = " ".join(f"'{word}'" for word in self.guest_arguments(
+            "rounds", "--cpus", str(cpus), "--disk", "disk.img", "--api-sock", "vm.sock",
+            kernel=kernel, words=(f"firn.rounds={rounds}",)))
+        result = self.sh(f"rm -rf snapshot log.* vm.sock\nfirn {start} > log.0 2>&1 &\npid=$!\n" +
+                         CYCLE % {"cycles": CYCLES}, timeout=60 + 20 * CYCLES)
+        self.assertEqual(result.status, 0, result.text[-3000:] + result.error_text[-1000:])
+        self.assertIn("FIRN-TEST rounds: ok", result.text)
+        self.sh("rm -rf snapshot log.*")
+
+    def test_6_1_guest_again_and_again(self):
+        self.cycles("6.1")
+
+    def test_7_2_guest_again_and_again(self):
+        self.cycles("7.2")
+
+    def test_clones_at_once(self):
+        start = " ".join(f"'{word}'" for word in self.guest_arguments(
+            "checksum", "--cpus", "2", "--api-sock", "vm.sock", words=("firn.seed=5",)))
+        result = self.sh(f"""
+rm -rf snapshot vm.sock
+firn {start} > log 2>&1 &
+pid=$!
+for i in $(seq 100); do grep -q FIRN-INIT log && break; sleep 0.2; done
+firn save vm.sock snapshot || exit 1
+kill -9 $pid
+wait $pid
+clones=
+for clone in 1 2 3 4; do
+  firn restore snapshot > clone.$clone 2>&1 &
+  clones="$clones $!"
+done
+for clone in $clones; do wait $clone || exit 1; done
+cat clone.*
+rm -rf snapshot clone.*
+""")
+        self.assertEqual(result.status, 0, result.text[-3000:])
+        for cpu in range(2):
+            line = f"FIRN-CHECKSUM {cpu} {' '.join(checksums(5, cpu))}"
+            self.assertEqual(result.text.count(line), 4, result.text[-3000:])
+
+
+class SnapshotOn72Test(SnapshotTest):
+    host_name = "7.2"
+
+
+class SnapshotOnMaxTest(SnapshotTest):
+    """With SVE and pointer authentication."""
+    host_name = "max"
+    test_7_2_guest_again_and_again = None
+    test_clones_at_once = None
