@@ -19,6 +19,7 @@
 #include "vmm/device_plan.h"
 #include "vmm/entropy_state.pb.h"
 #include "vmm/machine.h"
+#include "vmm/snapshot_schema.h"
 #include "vmm/version.h"
 
 namespace firn {
@@ -332,6 +333,7 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
         absl::Status finished = memory.Finish(id);
         if (!finished.ok()) return finished;
         state.Add("memory", memory.State().SerializeAsString());
+        state.Add("schema", SnapshotSchema(interrupt_controller_->name()), /*mandatory=*/false);
         return (*files)->Publish(state);
       }
     }

@@ -24,6 +24,8 @@ constexpr Command kCommands[] = {
     {"resume", "let a paused virtual machine run on", &ResumeCommand, &ResumeHelp},
     {"save", "save a virtual machine to a folder", &SaveCommand, &SaveHelp},
     {"restore", "go on where a snapshot was made", &RestoreCommand, &RestoreHelp},
+    {"inspect", "show a snapshot as text", &InspectCommand, &InspectHelp},
+    {"verify", "check a snapshot", &VerifyCommand, &VerifyHelp},
     {"fdt", "print the device tree of a configuration", &FdtCommand, &FdtHelp},
     {"doctor", "say what this machine can do", &DoctorCommand, &DoctorHelp},
     {"help", "show help, also of one command", &HelpCommand, &HelpHelp},

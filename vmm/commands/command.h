@@ -32,6 +32,10 @@ int SaveCommand(absl::Span<const std::string_view> arguments, Timeline& timeline
 std::string SaveHelp();
 int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
 std::string RestoreHelp();
+int InspectCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
+std::string InspectHelp();
+int VerifyCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
+std::string VerifyHelp();
 int DoctorCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
 std::string DoctorHelp();
 int HelpCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);

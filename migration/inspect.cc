@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "migration/inspect.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <string_view>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
+#include "migration/schema.pb.h"
+
+namespace firn {
+namespace {
+
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+
+constexpr size_t kShownBytes = 32;
+constexpr int kMaximumDepth = 16;
+
+class Describer {
+ public:
+  Describer(const StateFile& file, bool full) : full_(full) {
+    const StateSection* section = file.Find("schema");
+    if (section == nullptr || !schema_.ParseFromString(section->content)) return;
+    for (const state::FileDescriptorProto& proto : schema_.descriptors().file()) {
+      for (const state::DescriptorProto& message : proto.message_type()) {
+        AddMessage(absl::StrCat(".", proto.package(), ".", message.name()), message, 0);
+      }
+    }
+  }
+
+  std::string Describe(const StateSection& section) const {
+    const std::string type = TypeOf(section.name);
+    if (type == "json") return absl::StrCat(section.content, "\n");
+    const auto message = messages_.find(absl::StrCat(".", type));
+    std::string text;
+    if (message != messages_.end() && DescribeMessage(*message->second, section.content, 1, text)) {
+      return text;
+    }
+    return absl::StrCat("  ", Bytes(section.content), "\n");
+  }
+
+ private:
+  void AddMessage(const std::string& name, const state::DescriptorProto& message, int depth) {
+    if (depth > kMaximumDepth) return;
+    messages_[name] = &message;
+    for (const state::DescriptorProto& nested : message.nested_type()) {
+      AddMessage(absl::StrCat(name, ".", nested.name()), nested, depth + 1);
+    }
+  }
+
+  // The longest entry of the schema that names the section or what it begins with.
+  std::string TypeOf(std::string_view section) const {
+    const state::SectionType* best = nullptr;
+    for (const state::SectionType& type : schema_.sections()) {
+      const bool matches = type.section() == section ||
+                           (absl::EndsWith(type.section(), "/") &&
+                            absl::StartsWith(section, type.section()));
+      if (matches && (best == nullptr || type.section().size() > best->section().size())) {
+        best = &type;
+      }
+    }
+    return best == nullptr ? "" : best->message();
+  }
+
+  std::string Bytes(std::string_view bytes) const {
+    const bool is_text = !bytes.empty() && std::all_of(bytes.begin(), bytes.end(), [](char c) {
+      return absl::ascii_isprint(static_cast<unsigned char>(c));
+    });
+    const std::string_view shown = full_ ? bytes : bytes.substr(0, kShownBytes);
+    std::string text = is_text ? absl::StrCat("\"", absl::CEscape(shown), "\"")
+                               : absl::BytesToHexString(shown);
+    if (shown.size() < bytes.size()) absl::StrAppend(&text, "… (", bytes.size(), " bytes)");
+    return text.empty() ? "(empty)" : text;
+  }
+
+  // False where `bytes` is no such message; `text` then holds a part.
+  bool DescribeMessage(const state::DescriptorProto& message, std::string_view bytes, int depth,
+                       std::string& text) const {
+    if (depth > kMaximumDepth) return false;
+    CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
+                           static_cast<int>(bytes.size()));
+    const std::string indent(static_cast<size_t>(depth) * 2, ' ');
+    while (const uint32_t tag = input.ReadTag()) {
+      const int number = WireFormatLite::GetTagFieldNumber(tag);
+      const state::FieldDescriptorProto* field = nullptr;
+      for (const state::FieldDescriptorProto& candidate : message.field()) {
+        if (candidate.number() == number) field = &candidate;
+      }
+      const std::string name = field == nullptr ? absl::StrCat("field ", number) : field->name();
+      switch (WireFormatLite::GetTagWireType(tag)) {
+        case WireFormatLite::WIRETYPE_VARINT: {
+          uint64_t value = 0;
+          if (!input.ReadVarint64(&value)) return false;
+          absl::StrAppend(&text, indent, name, ": ", value, "\n");
+          break;
+        }
+        case WireFormatLite::WIRETYPE_FIXED64: {
+          uint64_t value = 0;
+          if (!input.ReadLittleEndian64(&value)) return false;
+          absl::StrAppend(&text, indent, name, ": ", absl::StrFormat("0x%016x", value), "\n");
+          break;
+        }
+        case WireFormatLite::WIRETYPE_FIXED32: {
+          uint32_t value = 0;
+          if (!input.ReadLittleEndian32(&value)) return false;
+          absl::StrAppend(&text, indent, name, ": ", absl::StrFormat("0x%08x", value), "\n");
+          break;
+        }
+        case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
+          uint32_t size = 0;
+          std::string value;
+          if (!input.ReadVarint32(&size) || size > bytes.size() ||
+              !input.ReadString(&value, static_cast<int>(size))) {
+            return false;
+          }
+          DescribeBytes(field, name, value, depth, text);
+          break;
+        }
+        default:
+          return false;
+      }
+    }
+    return input.ConsumedEntireMessage();
+  }
+
+  void DescribeBytes(const state::FieldDescriptorProto* field, const std::string& name,
+                     const std::string& value, int depth, std::string& text) const {
+    const std::string indent(static_cast<size_t>(depth) * 2, ' ');
+    const int type = field == nullptr ? 0 : field->type();
+    if (type == WireFormatLite::TYPE_MESSAGE) {
+      const auto nested = messages_.find(field->type_name());
+      std::string inner;
+      if (nested != messages_.end() && DescribeMessage(*nested->second, value, depth + 1, inner)) {
+        absl::StrAppend(&text, indent, name, " {\n", inner, indent, "}\n");
+        return;
+      }
+    } else if (field != nullptr && type != WireFormatLite::TYPE_BYTES &&
+               type != WireFormatLite::TYPE_STRING) {
+      // Packed numbers.
+      absl::StrAppend(&text, indent, name, ": ", value.size(), " bytes of packed numbers\n");
+      return;
+    }
+    absl::StrAppend(&text, indent, name, ": ", Bytes(value), "\n");
+  }
+
+  const bool full_;
+  state::Schema schema_;
+  std::map<std::string, const state::DescriptorProto*, std::less<>> messages_;
+};
+
+}  // namespace
+
+std::string DescribeState(const StateFile& file, const InspectOptions& options) {
+  const Describer describer(file, options.full);
+  std::string text;
+  for (const StateSection& section : file.sections) {
+    if (!options.section.empty() && section.name != options.section) continue;
+    absl::StrAppend(&text, section.name, "  (", section.content.size(), " bytes",
+                    section.mandatory ? "" : ", optional", ")\n");
+    // The descriptions would hide what they describe.
+    if (section.name == "schema" && options.section.empty() && !options.full) continue;
+    absl::StrAppend(&text, describer.Describe(section));
+  }
+  return text;
+}
+
+}  // namespace firn

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// Snapshots on disk: memory files, chains, and saves that fail or are killed at any call.
+#include "migration/snapshot.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "migration/memory_load.h"
+#include "migration/page_scan.h"
+#include "migration/snapshot_writer.h"
+#include "migration/testing/failing_file_calls.h"
+
+namespace firn {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr uint64_t kBase = 0x80000000;
+constexpr uint64_t kPages = 200;  // in two regions, no multiple of a chunk
+
+SnapshotId IdOf(int number) {
+  SnapshotId id = {};
+  id[0] = static_cast<uint8_t>(number);
+  id[15] = 0xaa;
+  return id;
+}
+
+std::unique_ptr<GuestMemory> NewMemory() {
+  const GuestRange ranges[] = {*GuestRange::Create(GuestAddress(kBase), 101 * kGuestPageSize),
+                               *GuestRange::Create(GuestAddress(2 * kBase), 99 * kGuestPageSize)};
+  return *GuestMemory::Create(ranges);
+}
+
+GuestAddress AddressOf(uint64_t page) {
+  return page < 101 ? GuestAddress(kBase + page * kGuestPageSize)
+                    : GuestAddress(2 * kBase + (page - 101) * kGuestPageSize);
+}
+
+// What a guest has in its memory: by page, one word of it.
+using Content = std::map<uint64_t, uint64_t>;
+
+void Fill(GuestMemory& memory, const Content& content) {
+  for (const auto& [page, word] : content) ASSERT_TRUE(memory.Store(AddressOf(page), word).ok());
+}
+
+Content ContentOf(const GuestMemory& memory) {
+  Content content;
+  for (uint64_t page = 0; page < kPages; ++page) {
+    const uint64_t word = *memory.Load<uint64_t>(AddressOf(page));
+    if (word != 0) content[page] = word;
+  }
+  return content;
+}
+
+class SnapshotTest : public ::testing::Test {
+ protected:
+  SnapshotTest() {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+
+  std::string Path(std::string_view name) const { return folder_ + "/" + std::string(name); }
+
+  absl::Status Save(FileCalls& calls, const std::string& folder, int number,
+                    const Content& content, const std::string& parent = "", int parent_number = 0) {
+    std::filesystem::create_directories(folder);
+    const std::unique_ptr<GuestMemory> memory = NewMemory();
+    Fill(*memory, content);
+    const SnapshotPaths paths = SnapshotPaths::InFolder(folder);
+    absl::StatusOr<std::unique_ptr<SnapshotWriter>> files =
+        SnapshotWriter::Begin(calls, paths, IdOf(number));
+    if (!files.ok()) return files.status();
+    MemoryFileWriter writer(*memory, (*files)->memory(), !parent.empty());
+    absl::Status status = writer.Begin();
+    if (!status.ok()) return status;
+    status = writer.Write(*OwnPages(*memory));
+    if (status.ok()) status = writer.Finish(IdOf(number));
+    if (!status.ok()) return status;
+    state::Manifest manifest;
+    manifest.set_id(IdOf(number).data(), sizeof(SnapshotId));
+    manifest.set_architecture("aarch64");
+    manifest.set_memory_size(kPages * kGuestPageSize);
+    if (!parent.empty()) {
+      manifest.mutable_parent()->set_id(IdOf(parent_number).data(), sizeof(SnapshotId));
+      manifest.mutable_parent()->set_path(RelativeTo(folder, parent + "/state"));
+    }
+    StateFile state;
+    state.Add("manifest", manifest.SerializeAsString());
+    state.Add("memory", writer.State().SerializeAsString());
+    return (*files)->Publish(state);
+  }
+
+  // The number and the content of the snapshot in `folder`, read by the kernel's calls.
+  absl::StatusOr<std::pair<int, Content>> Read(const std::string& folder,
+                                               MemoryLoad load = MemoryLoad::kEager) {
+    const auto snapshot = Snapshot::Open(SystemFileCalls(), folder);
+    if (!snapshot.ok()) return snapshot.status();
+    const std::unique_ptr<GuestMemory> memory = NewMemory();
+    absl::Status status = LoadMemory(**snapshot, load, *memory);
+    if (!status.ok()) return status;
+    return std::pair((*snapshot)->id()[0], ContentOf(*memory));
+  }
+
+  const std::string folder_ = ::testing::TempDir() + "/snapshots";
+  const Content first_ = {{0, 1}, {63, 2}, {64, 3}, {100, 4}, {101, 5}, {199, 6}};
+  const Content second_ = {{1, 7}, {100, 8}};
+};
+
+TEST_F(SnapshotTest, MemoryComesBackEitherWay) {
+  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+  for (const MemoryLoad load : {MemoryLoad::kEager, MemoryLoad::kMapped}) {
+    const auto read = Read(Path("a"), load);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->first, 1);
+    EXPECT_EQ(read->second, first_);
+  }
+  struct stat info;
+  ASSERT_EQ(stat(Path("a/memory").c_str(), &info), 0);
+  EXPECT_EQ(info.st_size, static_cast<off_t>((kPages + 1) * kGuestPageSize));
+  EXPECT_LE(info.st_blocks * 512, 8 * 4096);
+}
+
+TEST_F(SnapshotTest, PagesWrittenTwiceAreChecksummedAsTheyAre) {
+  const std::unique_ptr<GuestMemory> memory = NewMemory();
+  Fill(*memory, first_);
+  absl::StatusOr<File> file = File::Open(SystemFileCalls(), Path("m"), O_RDWR | O_CREAT);
+  ASSERT_TRUE(file.ok());
+  MemoryFileWriter writer(*memory, *file, /*keep_zeros=*/false);
+  ASSERT_TRUE(writer.Begin().ok());
+  ASSERT_TRUE(writer.Write(*OwnPages(*memory)).ok());
+  Fill(*memory, {{0, 0}, {5, 9}, {64, 10}});
+  PageSet dirty(kPages);
+  for (const uint64_t page : {0, 5, 64}) dirty.Add(page);
+  ASSERT_TRUE(writer.Write(dirty).ok());
+  ASSERT_TRUE(writer.Finish(IdOf(1)).ok());
+  const absl::StatusOr<MemoryIndex> index = DecodeMemory(writer.State());
+  ASSERT_TRUE(index.ok());
+  EXPECT_TRUE(VerifyMemoryFile(*file, *index).ok());
+  const std::unique_ptr<GuestMemory> read = NewMemory();
+  ASSERT_TRUE(ReadMemory(*file, *index, *read).ok());
+  EXPECT_EQ(ContentOf(*read), ContentOf(*memory));
+}
+
+TEST_F(SnapshotTest, FlippedBitsOfMemoryAreFound) {
+  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+  for (const uint64_t page : {0, 63, 64, 100, 101, 199}) {
+    std::fstream file(Path("a/memory"), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<off_t>(page * kGuestPageSize + 4000));
+    file.put('\1');
+    file.close();
+    EXPECT_THAT(Read(Path("a")).status().message(), HasSubstr("damaged: checksum")) << page;
+    std::fstream again(Path("a/memory"), std::ios::in | std::ios::out | std::ios::binary);
+    again.seekp(static_cast<off_t>(page * kGuestPageSize + 4000));
+    again.put('\0');
+    again.close();
+    EXPECT_TRUE(Read(Path("a")).ok());
+  }
+}
+
+TEST_F(SnapshotTest, LayersLieOnTheirParents) {
+  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+  ASSERT_TRUE(Save(SystemFileCalls(), Path("b"), 2, second_, Path("a"), 1).ok());
+  Content both = first_;
+  for (const auto& [page, word] : second_) both[page] = word;
+  for (const MemoryLoad load : {MemoryLoad::kEager, MemoryLoad::kMapped}) {
+    const auto read = Read(Path("b"), load);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->second, both);
+  }
+  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 3, first_).ok());
+  EXPECT_THAT(Read(Path("b")).status().message(), HasSubstr("it was replaced since"));
+  std::filesystem::remove_all(Path("a"));
+  EXPECT_THAT(Read(Path("b")).status().message(), HasSubstr("parent of"));
+}
+
+TEST_F(SnapshotTest, ChainThatDoesNotEnd) {
+  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_, Path("a"), 1).ok());
+  EXPECT_THAT(Read(Path("a")).status().message(), HasSubstr("lies on more than"));
+}
+
+TEST_F(SnapshotTest, WhatIsNoFile) {
+  std::filesystem::create_directories(Path("a/state"));
+  EXPECT_FALSE(Read(Path("a")).ok());
+  ASSERT_EQ(mkfifo(Path("fifo").c_str(), 0600), 0);
+  EXPECT_FALSE(Read(Path("fifo")).ok());
+}
+
+// A save over an older snapshot, of which the n-th call fails or is not made any more: what is there
+// afterwards is whole.
+TEST_F(SnapshotTest, SaveThatFailsAnywhere) {
+  for (const int error : {ENOSPC, EDQUOT, EIO, EMFILE}) {
+    for (int n = 0;; ++n) {
+      std::filesystem::remove_all(Path("a"));
+      ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+      testing::FailingFileCalls calls;
+      calls.FailAt(n, error);
+      const absl::Status status = Save(calls, Path("a"), 2, second_);
+      const auto read = Read(Path("a"));
+      ASSERT_TRUE(read.ok()) << "call " << n << ": " << read.status();
+      EXPECT_EQ(read->second, read->first == 1 ? first_ : second_) << "call " << n;
+      if (status.ok()) {
+        EXPECT_EQ(read->first, 2) << "call " << n;
+      }
+      if (!calls.has_failed()) break;
+      ASSERT_LT(n, 1000);
+    }
+  }
+}
+
+TEST_F(SnapshotTest, SaveThatIsKilledAnywhere) {
+  for (int n = 0;; ++n) {
+    std::filesystem::remove_all(Path("a"));
+    ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+    testing::FailingFileCalls calls;
+    calls.KillAt(n);
+    Save(calls, Path("a"), 2, second_).IgnoreError();
+    const auto read = Read(Path("a"));
+    ASSERT_TRUE(read.ok()) << "call " << n << ": " << read.status();
+    EXPECT_EQ(read->second, read->first == 1 ? first_ : second_) << "call " << n;
+    if (!calls.has_failed()) break;
+    // The next save works, and leaves nothing of the killed one.
+    ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 3, first_).ok()) << "call " << n;
+    EXPECT_EQ(Read(Path("a"))->first, 3);
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(Path("a")), {}), 2)
+        << "call " << n;
+    ASSERT_LT(n, 1000);
+  }
+}
+
+TEST_F(SnapshotTest, TwoSavesToOneName) {
+  const SnapshotPaths paths = SnapshotPaths::InFolder(folder_);
+  const auto one = SnapshotWriter::Begin(SystemFileCalls(), paths, IdOf(1));
+  ASSERT_TRUE(one.ok());
+  const auto two = SnapshotWriter::Begin(SystemFileCalls(), paths, IdOf(2));
+  ASSERT_TRUE(two.ok());
+  EXPECT_TRUE(std::filesystem::exists((*one)->memory().path()));
+}
+
+TEST_F(SnapshotTest, StateAndMemoryAreTwoFiles) {
+  EXPECT_EQ(SnapshotWriter::Begin(SystemFileCalls(), {Path("x"), Path("x")}, IdOf(1))
+                .status()
+                .code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace firn
