@@ -78,10 +78,7 @@ absl::StatusOr<std::unique_ptr<Gicv5>> Gicv5::Create(Vm& vm,
 }
 
 Gicv5::Gicv5(Device* device, uint32_t spi_count, std::vector<uint32_t> vcpu_ids)
-    : device_(device),
-      spi_count_(spi_count),
-      vcpu_ids_(std::move(vcpu_ids)),
-      fdt_(kIrs.base()) {}
+    : device_(device), spi_count_(spi_count), vcpu_ids_(std::move(vcpu_ids)), fdt_(kIrs.base()) {}
 
 absl::Status Gicv5::Init() {
   // Series of before the merge want the IRS address first here, and say ENXIO without it.

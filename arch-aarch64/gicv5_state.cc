@@ -2,8 +2,6 @@
 // Save and restore of a GICv5, for every dialect of VGICv5's user-space interface in one order.
 // Source: Linux Documentation/virt/kvm/devices/arm-vgic-v5.rst, "IRS Save Sequence" and "IRS
 // Restore Sequence".
-#include "arch-aarch64/gicv5_state.pb.h"
-
 #include <cerrno>
 #include <ctime>
 #include <map>
@@ -13,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "arch-aarch64/gicv5.h"
 #include "arch-aarch64/gicv5_registers.h"
+#include "arch-aarch64/gicv5_state.pb.h"
 #include "hypervisor/errno_status.h"
 #include "hypervisor/kvm_abi.h"
 
@@ -55,7 +54,9 @@ absl::Status GetIst(Device& device, uint64_t address) {
   return status;
 }
 
-std::string IrsName(uint64_t offset) { return absl::StrFormat("GICv5: IRS register 0x%03x", offset); }
+std::string IrsName(uint64_t offset) {
+  return absl::StrFormat("GICv5: IRS register 0x%03x", offset);
+}
 
 absl::StatusOr<state::Gicv5Registers> ParseRegisters(std::string_view bytes) {
   state::Gicv5Registers state;
@@ -152,8 +153,8 @@ absl::StatusOr<std::string> Gicv5::SaveRegisters() {
       const absl::StatusOr<uint64_t> value =
           GetAttrU64(*device_, kvm::kVgicGrpCpuSysregs, CpuAttribute(id, reg));
       if (!value.ok()) {
-        return Annotate(value.status(), absl::StrFormat("GICv5: register 0x%04x of vCPU %d",
-                                                        reg.packed(), id));
+        return Annotate(value.status(),
+                        absl::StrFormat("GICv5: register 0x%04x of vCPU %d", reg.packed(), id));
       }
       state::Gicv5CpuRegister& out = *cpu.add_registers();
       out.set_encoding(reg.packed());
@@ -182,8 +183,8 @@ absl::Status Gicv5::RestoreRegisters(std::string_view bytes) {
       absl::Status status = SetAttrU64(*device_, kvm::kVgicGrpCpuSysregs,
                                        CpuAttribute(cpu.vcpu_id(), name), reg.value());
       if (!status.ok()) {
-        return Annotate(status, absl::StrFormat("GICv5: register 0x%04x of vCPU %d",
-                                                reg.encoding(), cpu.vcpu_id()));
+        return Annotate(status, absl::StrFormat("GICv5: register 0x%04x of vCPU %d", reg.encoding(),
+                                                cpu.vcpu_id()));
       }
     }
   }
@@ -207,14 +208,15 @@ absl::Status Gicv5::RestoreTables(std::string_view bytes) {
   }
   const bool flat = ist_interface_ == Gicv5IstInterface::kFlat;
   if (tables.lpis_in_guest_memory() != flat) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "GICv5: the snapshot has its LPI IST in ",
-        tables.lpis_in_guest_memory() ? "guest memory" : "a buffer", ", this host's kernel wants it in ",
-        flat ? "guest memory" : "a buffer", ": the two kernels speak different dialects"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("GICv5: the snapshot has its LPI IST in ",
+                     tables.lpis_in_guest_memory() ? "guest memory" : "a buffer",
+                     ", this host's kernel wants it in ", flat ? "guest memory" : "a buffer",
+                     ": the two kernels speak different dialects"));
   }
   if (tables.spi_ist().size() != spi_count_ * kIsteSize) {
-    return Damaged(absl::StrCat("an SPI IST of ", tables.spi_ist().size(), " bytes, this machine's has ",
-                                spi_count_ * kIsteSize));
+    return Damaged(absl::StrCat("an SPI IST of ", tables.spi_ist().size(),
+                                " bytes, this machine's has ", spi_count_ * kIsteSize));
   }
   absl::Status status;
   if (flat) {
@@ -223,8 +225,8 @@ absl::Status Gicv5::RestoreTables(std::string_view bytes) {
     const absl::StatusOr<size_t> lpi_size = LpiIstSize();
     if (!lpi_size.ok()) return lpi_size.status();
     if (tables.lpi_ist().size() != *lpi_size) {
-      return Damaged(absl::StrCat("an LPI IST of ", tables.lpi_ist().size(), " bytes, IRS_IST_CFGR says ",
-                                  *lpi_size));
+      return Damaged(absl::StrCat("an LPI IST of ", tables.lpi_ist().size(),
+                                  " bytes, IRS_IST_CFGR says ", *lpi_size));
     }
     const kvm::VgicV5Ist ist = {.spi_ist_addr = AddressOf(tables.spi_ist()),
                                 .spi_ist_size = tables.spi_ist().size(),
@@ -241,8 +243,7 @@ absl::Status Gicv5::RestoreTriggers(std::string_view spi_ist) {
   for (uint32_t spi = 0; spi < spi_count_; ++spi) {
     const bool level =
         (static_cast<unsigned char>(spi_ist[spi * kIsteSize]) & gicv5::kIsteLevel) != 0;
-    absl::Status status =
-        SetAttrU64(*device_, kvm::kVgicGrpIrsRegs, gicv5::kIrsSpiSelr, spi);
+    absl::Status status = SetAttrU64(*device_, kvm::kVgicGrpIrsRegs, gicv5::kIrsSpiSelr, spi);
     if (status.ok()) {
       status = SetAttrU64(*device_, kvm::kVgicGrpIrsRegs, gicv5::kIrsSpiCfgr, level ? 1 : 0);
     }

@@ -27,8 +27,8 @@ std::string Name(uint32_t vcpu, uint64_t id) {
 absl::Status RestoreRegister(Vcpu& vcpu, const state::VcpuRegister& reg) {
   const size_t size = kvm::RegisterSize(reg.id());
   if (size > kMaximumRegisterSize || reg.value().size() != size || IsOfTheVm(reg.id())) {
-    return absl::InvalidArgumentError(absl::StrCat(Name(vcpu.id(), reg.id()), ": a value of ",
-                                                   reg.value().size(), " bytes"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(Name(vcpu.id(), reg.id()), ": a value of ", reg.value().size(), " bytes"));
   }
   return Annotate(
       vcpu.SetRegister(reg.id(),

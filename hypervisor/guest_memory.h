@@ -60,10 +60,10 @@ class GuestMemory {
   GuestMemory(const GuestMemory&) = delete;
   GuestMemory& operator=(const GuestMemory&) = delete;
 
-  // Puts the content of `fd` from `offset` on, one region behind the other, in the place of what the
-  // regions have, as a private mapping: nothing is read before it is touched, and stores stay in this
-  // process. The host addresses do not change. For a moment when nobody uses the memory. Errors as
-  // those of Create.
+  // Puts the content of `fd` from `offset` on, one region behind the other, in the place of what
+  // the regions have, as a private mapping: nothing is read before it is touched, and stores stay
+  // in this process. The host addresses do not change. For a moment when nobody uses the memory.
+  // Errors as those of Create.
   absl::Status MapFile(int fd, uint64_t offset);
 
   // Ascending by address.

@@ -108,9 +108,9 @@ class Vm {
   // eventfd of the alarm before. Where guest time is host time (KVM) a timerfd does this, and the
   // call fails with ENOTTY.
   virtual absl::Status SetCounterAlarm(const std::optional<CounterAlarm>& alarm);
-  // And it stops at a number of executed instructions, counted over all vCPUs since the VM was made:
-  // every Run then returns InstructionLimitExit, also again until the limit is moved. None: never.
-  // ENOTTY elsewhere. While no vCPU is in Run.
+  // And it stops at a number of executed instructions, counted over all vCPUs since the VM was
+  // made: every Run then returns InstructionLimitExit, also again until the limit is moved. None:
+  // never. ENOTTY elsewhere. While no vCPU is in Run.
   virtual absl::Status SetInstructionLimit(std::optional<uint64_t> limit);
   // How many they are; 0 elsewhere.
   virtual uint64_t instructions() const { return 0; }

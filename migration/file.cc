@@ -32,7 +32,8 @@ absl::Status File::Read(uint64_t offset, absl::Span<std::byte> data) const {
     const ssize_t got = calls_->Pread(fd_, data.data(), data.size(), offset);
     if (got < 0) return Error(got, "read");
     if (got == 0) {
-      return absl::DataLossError(absl::StrCat(path_, " ends at byte ", offset, ", before its data"));
+      return absl::DataLossError(
+          absl::StrCat(path_, " ends at byte ", offset, ", before its data"));
     }
     offset += static_cast<uint64_t>(got);
     data.remove_prefix(static_cast<size_t>(got));
@@ -73,8 +74,8 @@ absl::StatusOr<std::string> ReadWholeFile(FileCalls& calls, const std::string& p
         absl::StrCat(path, " has ", *size, " bytes, the limit is ", limit));
   }
   std::string content(*size, '\0');
-  absl::Status status = file->Read(
-      0, absl::MakeSpan(reinterpret_cast<std::byte*>(content.data()), content.size()));
+  absl::Status status =
+      file->Read(0, absl::MakeSpan(reinterpret_cast<std::byte*>(content.data()), content.size()));
   if (!status.ok()) return status;
   return content;
 }

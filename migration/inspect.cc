@@ -61,9 +61,8 @@ class Describer {
   std::string TypeOf(std::string_view section) const {
     const state::SectionType* best = nullptr;
     for (const state::SectionType& type : schema_.sections()) {
-      const bool matches = type.section() == section ||
-                           (absl::EndsWith(type.section(), "/") &&
-                            absl::StartsWith(section, type.section()));
+      const bool matches = type.section() == section || (absl::EndsWith(type.section(), "/") &&
+                                                         absl::StartsWith(section, type.section()));
       if (matches && (best == nullptr || type.section().size() > best->section().size())) {
         best = &type;
       }
@@ -76,8 +75,8 @@ class Describer {
       return absl::ascii_isprint(static_cast<unsigned char>(c));
     });
     const std::string_view shown = full_ ? bytes : bytes.substr(0, kShownBytes);
-    std::string text = is_text ? absl::StrCat("\"", absl::CEscape(shown), "\"")
-                               : absl::BytesToHexString(shown);
+    std::string text =
+        is_text ? absl::StrCat("\"", absl::CEscape(shown), "\"") : absl::BytesToHexString(shown);
     if (shown.size() < bytes.size()) absl::StrAppend(&text, "… (", bytes.size(), " bytes)");
     return text.empty() ? "(empty)" : text;
   }

@@ -54,8 +54,7 @@ PageRun ChunkRun(uint64_t chunk, uint64_t pages) {
 uint64_t ChunksOf(uint64_t pages) { return (pages + kChunkPages - 1) / kChunkPages; }
 
 // The runs of `pages` within `within`.
-void ForEachRun(const PageSet& pages, PageRun within,
-                absl::FunctionRef<void(PageRun)> visit) {
+void ForEachRun(const PageSet& pages, PageRun within, absl::FunctionRef<void(PageRun)> visit) {
   for (PageRun run = pages.NextRun(within.first); run.count > 0 && run.first < within.end();
        run = pages.NextRun(run.end())) {
     visit({run.first, std::min(run.end(), within.end()) - run.first});
@@ -199,8 +198,8 @@ absl::Status MemoryFileWriter::Finish(const SnapshotId& id) {
   kFooterMagic.copy(footer.magic, sizeof(footer.magic));
   std::copy(id.begin(), id.end(), footer.id);
   footer.crc = FooterCrc(footer);
-  return file_.Write(footer.size, absl::MakeConstSpan(
-                                      reinterpret_cast<const std::byte*>(&footer), sizeof(footer)));
+  return file_.Write(footer.size, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&footer),
+                                                      sizeof(footer)));
 }
 
 state::Memory MemoryFileWriter::State() const {

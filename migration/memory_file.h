@@ -77,7 +77,7 @@ class MemoryFileWriter {
   File& file_;
   const bool keep_zeros_;
   PageSet listed_;
-  PageSet stored_;  // those that take space in the file
+  PageSet stored_;                                  // those that take space in the file
   std::vector<std::optional<uint32_t>> checksums_;  // by chunk; none: not known yet
   uint64_t bytes_written_ = 0;
 };
@@ -86,7 +86,7 @@ class MemoryFileWriter {
 struct MemoryIndex {
   std::vector<GuestRange> regions;
   PageSet pages{0};
-  std::vector<uint32_t> checksums;      // of the chunks that have pages
+  std::vector<uint32_t> checksums;       // of the chunks that have pages
   std::vector<uint32_t> checksum_index;  // by chunk: where in `checksums`; by chunks of all pages
 
   uint64_t size() const { return pages.pages() * kGuestPageSize; }
@@ -95,7 +95,8 @@ struct MemoryIndex {
 // DataLoss or InvalidArgument, naming the field.
 absl::StatusOr<MemoryIndex> DecodeMemory(const state::Memory& state);
 
-// DataLoss where `file` is not the memory file of snapshot `id` with `size` bytes before the footer.
+// DataLoss where `file` is not the memory file of snapshot `id` with `size` bytes before the
+// footer.
 absl::Status CheckMemoryFile(const File& file, const SnapshotId& id, uint64_t size);
 // The id in the footer of a file of any size; DataLoss where there is none.
 absl::StatusOr<SnapshotId> ReadMemoryFileId(const File& file);

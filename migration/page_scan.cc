@@ -40,9 +40,10 @@ absl::StatusOr<PageSet> OwnPages(const GuestMemory& memory) {
       if (got <= 0) return ErrnoStatus(got < 0 ? errno : EIO, "read /proc/self/pagemap");
       const uint64_t read = static_cast<uint64_t>(got) / sizeof(uint64_t);
       for (uint64_t i = 0; i < read; ++i) {
-        if ((entries[i] & (kPresent | kSwapped)) == 0 || (entries[i] & kFileOrShared) != 0) continue;
-        own.AddRun({table.FirstPage(region) + (done + i) * pages_per_host_page,
-                    pages_per_host_page});
+        if ((entries[i] & (kPresent | kSwapped)) == 0 || (entries[i] & kFileOrShared) != 0)
+          continue;
+        own.AddRun(
+            {table.FirstPage(region) + (done + i) * pages_per_host_page, pages_per_host_page});
       }
       done += read;
     }

@@ -48,9 +48,9 @@ TEST(RunsTest, EmptySet) { EXPECT_THAT(EncodeRuns(PageSet(64)), IsEmpty()); }
 
 TEST(RunsTest, WhatIsNoListOfPagesIsRefused) {
   constexpr uint64_t kHuge = ~uint64_t{0};
-  const std::vector<std::vector<uint64_t>> bad = {
-      {1}, {0, 101}, {100, 1}, {101, 0}, {0, 0}, {0, 1, 0, 1}, {kHuge, 1}, {0, kHuge}, {1, kHuge},
-      {0, 50, 1, 50}};
+  const std::vector<std::vector<uint64_t>> bad = {{1},        {0, 101},      {100, 1},   {101, 0},
+                                                  {0, 0},     {0, 1, 0, 1},  {kHuge, 1}, {0, kHuge},
+                                                  {1, kHuge}, {0, 50, 1, 50}};
   for (const std::vector<uint64_t>& runs : bad) {
     EXPECT_EQ(DecodeRuns(runs, 100).status().code(), absl::StatusCode::kDataLoss);
   }

@@ -33,9 +33,9 @@ absl::StatusOr<state::Manifest> ReadManifest(const StateFile& state) {
     return absl::DataLossError("manifest: the id does not have 16 bytes");
   }
   if (manifest.architecture() != "aarch64") {
-    return absl::FailedPreconditionError(absl::StrCat("manifest: the snapshot is of architecture \"",
-                                                      manifest.architecture(),
-                                                      "\", firn runs aarch64"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("manifest: the snapshot is of architecture \"", manifest.architecture(),
+                     "\", firn runs aarch64"));
   }
   return manifest;
 }
@@ -68,8 +68,7 @@ absl::StatusOr<File> OpenMemory(FileCalls& calls, const std::string& path, const
 
 absl::StatusOr<OpenedLayer> OpenLayer(FileCalls& calls, const std::string& state_path,
                                       const std::optional<std::string>& memory_path) {
-  const absl::StatusOr<std::string> bytes =
-      ReadWholeFile(calls, state_path, kMaximumStateFileSize);
+  const absl::StatusOr<std::string> bytes = ReadWholeFile(calls, state_path, kMaximumStateFileSize);
   if (!bytes.ok()) return bytes.status();
   absl::StatusOr<StateFile> state = DecodeStateFile(*bytes);
   if (!state.ok()) return Annotate(state.status(), state_path);
@@ -87,25 +86,22 @@ absl::StatusOr<OpenedLayer> OpenLayer(FileCalls& calls, const std::string& state
   SnapshotPaths paths = {state_path, memory_path.value_or(Below(FolderOf(state_path), name))};
   absl::StatusOr<File> memory = OpenMemory(calls, paths.memory, id, index->size());
   if (!memory.ok()) return Annotate(memory.status(), "memory file");
-  return OpenedLayer{
-      *std::move(state), *std::move(manifest),
-      SnapshotLayer{std::move(paths), id, *std::move(index), *std::move(memory)}};
+  return OpenedLayer{*std::move(state), *std::move(manifest),
+                     SnapshotLayer{std::move(paths), id, *std::move(index), *std::move(memory)}};
 }
 
 absl::Status CheckParent(const SnapshotLayer& parent, const SnapshotLayer& child,
                          const state::Parent& expected) {
   if (std::string_view(reinterpret_cast<const char*>(parent.id.data()), parent.id.size()) !=
       expected.id()) {
-    return absl::DataLossError(
-        absl::StrCat(parent.paths.state, " is not the snapshot that ", child.paths.state,
-                     " lies on: it was replaced since"));
+    return absl::DataLossError(absl::StrCat(parent.paths.state, " is not the snapshot that ",
+                                            child.paths.state, " lies on: it was replaced since"));
   }
-  const bool same_regions =
-      std::equal(parent.index.regions.begin(), parent.index.regions.end(),
-                 child.index.regions.begin(), child.index.regions.end(),
-                 [](const GuestRange& a, const GuestRange& b) {
-                   return a.base() == b.base() && a.size() == b.size();
-                 });
+  const bool same_regions = std::equal(parent.index.regions.begin(), parent.index.regions.end(),
+                                       child.index.regions.begin(), child.index.regions.end(),
+                                       [](const GuestRange& a, const GuestRange& b) {
+                                         return a.base() == b.base() && a.size() == b.size();
+                                       });
   if (same_regions) return absl::OkStatus();
   return absl::DataLossError(
       absl::StrCat(parent.paths.state, " and ", child.paths.state, " differ in guest memory"));

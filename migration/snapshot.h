@@ -31,10 +31,10 @@ struct SnapshotLayer {
 
 class Snapshot {
  public:
-  // A folder with `state` and `memory`, or a state file; `memory_path` names the memory file where it
-  // is not the one that the manifest names.
-  // Everything is checked but the content of the memory files, which is not read. Errors name the
-  // file: DataLoss (damage), FailedPrecondition (another format or architecture), those of open.
+  // A folder with `state` and `memory`, or a state file; `memory_path` names the memory file where
+  // it is not the one that the manifest names. Everything is checked but the content of the memory
+  // files, which is not read. Errors name the file: DataLoss (damage), FailedPrecondition (another
+  // format or architecture), those of open.
   static absl::StatusOr<std::unique_ptr<Snapshot>> Open(
       FileCalls& calls, const std::string& path,
       const std::optional<std::string>& memory_path = std::nullopt);

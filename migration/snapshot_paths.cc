@@ -18,7 +18,9 @@ std::string FolderOf(std::string_view path) {
   return folder.empty() ? "." : folder;
 }
 
-std::string NameOf(std::string_view path) { return std::filesystem::path(path).filename().string(); }
+std::string NameOf(std::string_view path) {
+  return std::filesystem::path(path).filename().string();
+}
 
 std::string WithId(std::string_view path, const SnapshotId& id) {
   return absl::StrCat(path, ".", FormatSnapshotId(id));

@@ -2,9 +2,9 @@
 // Snapshots on disk: memory files, chains, and saves that fail or are killed at any call.
 #include "migration/snapshot.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -68,8 +68,8 @@ class SnapshotTest : public ::testing::Test {
 
   std::string Path(std::string_view name) const { return folder_ + "/" + std::string(name); }
 
-  absl::Status Save(FileCalls& calls, const std::string& folder, int number,
-                    const Content& content, const std::string& parent = "", int parent_number = 0) {
+  absl::Status Save(FileCalls& calls, const std::string& folder, int number, const Content& content,
+                    const std::string& parent = "", int parent_number = 0) {
     std::filesystem::create_directories(folder);
     const std::unique_ptr<GuestMemory> memory = NewMemory();
     Fill(*memory, content);
@@ -192,8 +192,8 @@ TEST_F(SnapshotTest, WhatIsNoFile) {
   EXPECT_FALSE(Read(Path("fifo")).ok());
 }
 
-// A save over an older snapshot, of which the n-th call fails or is not made any more: what is there
-// afterwards is whole.
+// A save over an older snapshot, of which the n-th call fails or is not made any more: what is
+// there afterwards is whole.
 TEST_F(SnapshotTest, SaveThatFailsAnywhere) {
   for (const int error : {ENOSPC, EDQUOT, EIO, EMFILE}) {
     for (int n = 0;; ++n) {
@@ -228,8 +228,7 @@ TEST_F(SnapshotTest, SaveThatIsKilledAnywhere) {
     // The next save works, and leaves nothing of the killed one.
     ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 3, first_).ok()) << "call " << n;
     EXPECT_EQ(Read(Path("a"))->first, 3);
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(Path("a")), {}), 2)
-        << "call " << n;
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(Path("a")), {}), 2) << "call " << n;
     ASSERT_LT(n, 1000);
   }
 }
@@ -244,10 +243,9 @@ TEST_F(SnapshotTest, TwoSavesToOneName) {
 }
 
 TEST_F(SnapshotTest, StateAndMemoryAreTwoFiles) {
-  EXPECT_EQ(SnapshotWriter::Begin(SystemFileCalls(), {Path("x"), Path("x")}, IdOf(1))
-                .status()
-                .code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      SnapshotWriter::Begin(SystemFileCalls(), {Path("x"), Path("x")}, IdOf(1)).status().code(),
+      absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

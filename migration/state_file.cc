@@ -39,7 +39,7 @@ struct Entry {
 };
 static_assert(sizeof(Entry) == 64);
 
-constexpr std::string_view kKnownSections[] = {"manifest", "config",  "memory", "vcpu",
+constexpr std::string_view kKnownSections[] = {"manifest", "config", "memory",  "vcpu",
                                                "gic",      "device", "entropy", "schema"};
 
 uint32_t Crc(std::string_view bytes) { return static_cast<uint32_t>(absl::ComputeCrc32c(bytes)); }

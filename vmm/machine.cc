@@ -114,15 +114,14 @@ absl::Status Machine::CreateVm(const VmConfig& config, const DevicePlan& plan,
 
 absl::Status Machine::CreateDevices(const VmConfig& config, const DevicePlan& plan,
                                     const Snapshot* snapshot) {
-  const DeviceEnvironment environment = {
-      .memory = *memory_,
-      .vm = *vm_,
-      .loop = host_.loop,
-      .entropy = host_.entropy,
-      .is_deterministic = host_.hypervisor.is_deterministic(),
-      .serial_output = serial_console_,
-      .console_output = virtio_console_,
-      .on_panic = [this] { OnHalt(); }};
+  const DeviceEnvironment environment = {.memory = *memory_,
+                                         .vm = *vm_,
+                                         .loop = host_.loop,
+                                         .entropy = host_.entropy,
+                                         .is_deterministic = host_.hypervisor.is_deterministic(),
+                                         .serial_output = serial_console_,
+                                         .console_output = virtio_console_,
+                                         .on_panic = [this] { OnHalt(); }};
   absl::StatusOr<std::unique_ptr<MachineDevices>> devices =
       snapshot == nullptr ? MachineDevices::Create(config, plan, environment)
                           : MachineDevices::Restore(config, plan, environment, snapshot->state());

@@ -25,9 +25,8 @@ template <typename State>
 absl::StatusOr<State> ReadSection(const StateFile& file, const PlannedDevice& device) {
   const StateSection* section = file.Find(SectionName(device));
   if (section == nullptr) {
-    return absl::DataLossError(
-        absl::StrCat("the snapshot has no section ", SectionName(device),
-                     ": it is of a machine with other devices"));
+    return absl::DataLossError(absl::StrCat("the snapshot has no section ", SectionName(device),
+                                            ": it is of a machine with other devices"));
   }
   State state;
   if (!state.ParseFromString(section->content)) {
@@ -116,8 +115,8 @@ absl::Status MachineDevices::AddSerial(const PlannedDevice& planned, InterruptLi
   } else {
     const absl::StatusOr<state::Serial> state = ReadSection<state::Serial>(*state_, planned);
     if (!state.ok()) return state.status();
-    absl::StatusOr<std::unique_ptr<SerialDevice>> serial = SerialDevice::Restore(
-        environment_.serial_output, interrupt, std::move(on_room), *state);
+    absl::StatusOr<std::unique_ptr<SerialDevice>> serial =
+        SerialDevice::Restore(environment_.serial_output, interrupt, std::move(on_room), *state);
     if (!serial.ok()) return Annotate(serial.status(), planned.name);
     serial_ = *std::move(serial);
   }
@@ -166,8 +165,7 @@ absl::StatusOr<std::unique_ptr<virtio::VirtioDevice>> MachineDevices::MakeVirtio
 absl::Status MachineDevices::AddVirtio(const PlannedDevice& planned,
                                        std::unique_ptr<virtio::VirtioDevice> device,
                                        InterruptLine& interrupt) {
-  absl::StatusOr<std::unique_ptr<virtio::VirtioMmio>> transport =
-      absl::InternalError("not made");
+  absl::StatusOr<std::unique_ptr<virtio::VirtioMmio>> transport = absl::InternalError("not made");
   if (state_ == nullptr) {
     transport = virtio::VirtioMmio::Create(environment_.memory, *device, interrupt);
   } else {

@@ -83,10 +83,10 @@ absl::Status Machine::ChooseFeatures(const Snapshot* snapshot) {
   features_.sve = features_.sve && wants(kvm::kArmVcpuSve);
   features_.pmu = features_.pmu && wants(kvm::kArmVcpuPmuV3);
   if (features_.InitBits() != manifest.vcpu_features()) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("the snapshot is of vCPUs with features 0x%x, this host has 0x%x (SVE, "
-                        "pointer authentication, PMU): restore it on a host like the one it was made on",
-                        manifest.vcpu_features(), host));
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "the snapshot is of vCPUs with features 0x%x, this host has 0x%x (SVE, "
+        "pointer authentication, PMU): restore it on a host like the one it was made on",
+        manifest.vcpu_features(), host));
   }
   if (features_.sve) {
     if (manifest.sve_vector_lengths_size() != std::tuple_size_v<SveVectorLengths>) {
@@ -148,8 +148,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
                    std::string(gic.name()));
   }
   if (gic.spi_count() != snapshot.manifest().spis()) {
-    return Differs("SPIs", absl::StrCat(snapshot.manifest().spis()),
-                   absl::StrCat(gic.spi_count()));
+    return Differs("SPIs", absl::StrCat(snapshot.manifest().spis()), absl::StrCat(gic.spi_count()));
   }
   const absl::StatusOr<std::string_view> tables = snapshot.Section(kTables);
   if (!tables.ok()) return tables.status();
@@ -180,8 +179,9 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
   if (const StateSection* section = snapshot.state().Find("entropy");
       section != nullptr && request.keep_identity) {
     state::Entropy entropy;
-    const bool ok = entropy.ParseFromString(section->content) &&
-                    host.entropy.Restore(std::vector<uint64_t>(entropy.words().begin(), entropy.words().end()));
+    const bool ok =
+        entropy.ParseFromString(section->content) &&
+        host.entropy.Restore(std::vector<uint64_t>(entropy.words().begin(), entropy.words().end()));
     if (!ok) return absl::DataLossError("section entropy cannot be read");
   }
   host.timeline.Mark("machine restored");
@@ -215,8 +215,7 @@ absl::Status Machine::CollectDirty() {
   if (!config_.machine.track_dirty_pages) return absl::OkStatus();
   const PageTable table(memory_->regions());
   for (size_t i = 0; i < table.regions(); ++i) {
-    const absl::StatusOr<std::vector<uint64_t>> guest =
-        vm_->GetDirtyLog(static_cast<uint32_t>(i));
+    const absl::StatusOr<std::vector<uint64_t>> guest = vm_->GetDirtyLog(static_cast<uint32_t>(i));
     if (!guest.ok()) return Annotate(guest.status(), "dirty log");
     const absl::StatusOr<std::vector<uint64_t>> own = memory_->TakeDirty(i);
     if (!own.ok()) return Annotate(own.status(), "dirty log");

@@ -158,8 +158,7 @@ class Session {
   // The machine stands still at --save-at or --stop-at.
   void OnInstructionLimit() {
     absl::Status status = machine_->Pause();
-    if (status.ok() && !saves_.empty() &&
-        machine_->instructions() >= saves_.front().instructions) {
+    if (status.ok() && !saves_.empty() && machine_->instructions() >= saves_.front().instructions) {
       const std::string folder = std::move(saves_.front().folder);
       saves_.erase(saves_.begin());
       std::error_code error;
@@ -179,8 +178,8 @@ class Session {
         machine_->instructions() >= *config_.software.stop_at) {
       const absl::StatusOr<StateHash> hash = machine_->Hash();
       if (hash.ok()) {
-        Note(absl::StrCat("guest state after ", machine_->instructions(), " instructions: ",
-                          hash->ToString()));
+        Note(absl::StrCat("guest state after ", machine_->instructions(),
+                          " instructions: ", hash->ToString()));
       } else {
         Note(absl::StrCat("guest state: ", hash.status().message()));
       }
@@ -223,7 +222,8 @@ class Session {
     machine_ = *std::move(machine);
     if (!saves_.empty() || config_.software.stop_at) {
       absl::Status status = machine_->SetInstructionLimit(NextLimit());
-      if (!status.ok()) return Annotate(status, "--save-at and --stop-at: only with the software hypervisor");
+      if (!status.ok())
+        return Annotate(status, "--save-at and --stop-at: only with the software hypervisor");
     }
     stats_.interrupt_controller = machine_->interrupt_controller();
     control_->SetMachine(machine_.get());

@@ -100,8 +100,8 @@ void Machine::ForgetTurns() {
   current_ = 0;
   slice_left_ = 0;
   for (const auto& vcpu : vcpus_) {
-    // KVM_GET_MP_STATE does not tell a CPU that waits from one that runs: it looks for its interrupt
-    // once more.
+    // KVM_GET_MP_STATE does not tell a CPU that waits from one that runs: it looks for its
+    // interrupt once more.
     if (vcpu->cpu->power() == Cpu::Power::kWaiting) vcpu->cpu->set_power(Cpu::Power::kRunnable);
   }
   // Nor do the registers have a fraction of the counter.

@@ -71,7 +71,8 @@ absl::Status Verify(const std::string& path, const std::optional<std::string>& m
 std::string InspectHelp() {
   return absl::StrCat(
       "Usage: firn inspect DIR|FILE [FLAGS]\n\n"
-      "Shows the snapshot in DIR, or state file FILE, as text: also one of another version of firn,\n"
+      "Shows the snapshot in DIR, or state file FILE, as text: also one of another version of "
+      "firn,\n"
       "as it describes itself. Guest memory is not shown.\n\n",
       FlagsHelp(kInspectFlags),
       "\nExamples:\n"
@@ -104,7 +105,8 @@ int InspectCommand(absl::Span<const std::string_view> arguments, Timeline&) {
 std::string VerifyHelp() {
   return absl::StrCat(
       "Usage: firn verify DIR|FILE [FLAGS]\n\n"
-      "Reads the whole snapshot in DIR, or that of state file FILE, and all that it lies on, and checks\n"
+      "Reads the whole snapshot in DIR, or that of state file FILE, and all that it lies on, and "
+      "checks\n"
       "every checksum. Nothing is restored.\n\n",
       FlagsHelp(kVerifyFlags),
       "\nExample:\n"

@@ -118,7 +118,8 @@ absl::StatusOr<VmConfig> ConfigOf(const Snapshot& snapshot) {
 std::string RestoreHelp() {
   return absl::StrCat(
       "Usage: firn restore DIR|FILE [FLAGS]\n\n"
-      "Goes on where the snapshot in DIR (DIR/state and DIR/memory), or that of state file FILE, was\n"
+      "Goes on where the snapshot in DIR (DIR/state and DIR/memory), or that of state file FILE, "
+      "was\n"
       "made. The snapshot stays as it is, and can be restored as often as wanted.\n\n",
       FlagsHelp(kRestoreFlags),
       "\nExamples:\n"

@@ -20,7 +20,8 @@ constexpr FlagSpec kRunFlags[] = {
      "serve the control API, HTTP as Firecracker's, on this unix socket;\n"
      "firn pause, resume and save are clients of it"},
     {"save-at", "N:DIR",
-     "software only: save a snapshot to DIR after N instructions since the\nboot, and go on; repeatable",
+     "software only: save a snapshot to DIR after N instructions since the\nboot, and go on; "
+     "repeatable",
      /*repeatable=*/true},
     {"quiet", "", "no messages of firn's own but errors"},
 };
