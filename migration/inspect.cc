@@ -24,6 +24,18 @@ using google::protobuf::io::CodedInputStream;
 
 constexpr size_t kShownBytes = 32;
 constexpr int kMaximumDepth = 16;
+// Names come from the file, and are repeated for every field.
+constexpr size_t kMaximumName = 64;
+constexpr size_t kMaximumText = 64 << 20;
+
+// `text` without what a terminal would take for a command.
+std::string Printable(std::string_view text) {
+  std::string printable(text);
+  for (char& c : printable) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c)) && c != '\n') c = '?';
+  }
+  return printable;
+}
 
 class Describer {
  public:
@@ -39,7 +51,7 @@ class Describer {
 
   std::string Describe(const StateSection& section) const {
     const std::string type = TypeOf(section.name);
-    if (type == "json") return absl::StrCat(section.content, "\n");
+    if (type == "json") return absl::StrCat(Printable(section.content), "\n");
     const auto message = messages_.find(absl::StrCat(".", type));
     std::string text;
     if (message != messages_.end() && DescribeMessage(*message->second, section.content, 1, text)) {
@@ -94,7 +106,9 @@ class Describer {
       for (const state::FieldDescriptorProto& candidate : message.field()) {
         if (candidate.number() == number) field = &candidate;
       }
-      const std::string name = field == nullptr ? absl::StrCat("field ", number) : field->name();
+      const std::string name = field == nullptr ? absl::StrCat("field ", number)
+                                                : Printable(field->name().substr(0, kMaximumName));
+      if (text.size() > kMaximumText) return false;
       switch (WireFormatLite::GetTagWireType(tag)) {
         case WireFormatLite::WIRETYPE_VARINT: {
           uint64_t value = 0;

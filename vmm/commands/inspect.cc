@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "hypervisor/errno_status.h"
@@ -47,6 +48,10 @@ std::string SummaryOf(const StateFile& file, const std::string& path) {
                   manifest.interrupt_controller(), ", ", manifest.spis(), " SPIs\n");
   if (manifest.has_parent()) {
     absl::StrAppend(&text, "a layer on ", manifest.parent().path(), "\n");
+  }
+  // Another program wrote the text: nothing in it may command the terminal.
+  for (char& c : text) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c)) && c != '\n') c = '?';
   }
   return absl::StrCat(text, "\n");
 }
