@@ -74,6 +74,10 @@ class Machine : public CpuBus, public gicv5::Machine {
   void SetInstructionLimit(std::optional<uint64_t> limit) { instruction_limit_ = limit; }
   // Raises what was signalled through irqfds.
   void PollIrqFds();
+  // Forgets whose turn it is, as a machine that is restored from this one's registers knows
+  // nothing of it: both then go on alike.
+  // While no vCPU is in Run, else nothing.
+  void ForgetTurns();
   void SetRoutes(std::vector<GsiRoute> routes) { routes_ = std::move(routes); }
 
   // CpuBus.
@@ -115,9 +119,6 @@ class Machine : public CpuBus, public gicv5::Machine {
   void Execute() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AnyKicked() const;
   bool ReachedStop();
-  // Forgets whose turn it is, as a machine that is restored from this one's registers knows
-  // nothing of it: both then go on alike.
-  void ForgetTurns();
   void YieldToWaiters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Vcpu* PickNext();
   void Idle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

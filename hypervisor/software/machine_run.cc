@@ -34,7 +34,6 @@ absl::StatusOr<Exit> Machine::Run(uint32_t index) {
     }
     if (vcpu.kicked.exchange(false)) {
       vcpu.in_run = false;
-      ForgetTurns();
       return KickedExit{};
     }
     if (CanExecute()) {
@@ -91,12 +90,12 @@ void Machine::YieldToWaiters() {
 
 bool Machine::ReachedStop() {
   if (!instruction_limit_ || clock_.instructions() < *instruction_limit_) return false;
-  ForgetTurns();
   for (const auto& vcpu : vcpus_) vcpu->exit = InstructionLimitExit{};
   return true;
 }
 
 void Machine::ForgetTurns() {
+  if (AnyVcpuRunning()) return;
   current_ = 0;
   slice_left_ = 0;
   for (const auto& vcpu : vcpus_) {

@@ -80,6 +80,8 @@ absl::StatusOr<kvm::MpState> SoftwareVcpu::GetMpState() {
   absl::Status status = machine_->CheckAlive("KVM_GET_MP_STATE");
   status.Update(CheckInitialised("KVM_GET_MP_STATE"));
   if (!status.ok()) return status;
+  // Who asks for it saves the machine; one that is only paused goes on as if it had not been.
+  machine_->ForgetTurns();
   return machine_->cpu(index_).power() == Cpu::Power::kOff ? kvm::kMpStateStopped
                                                            : kvm::kMpStateRunnable;
 }
