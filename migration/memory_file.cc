@@ -14,7 +14,7 @@ namespace firn {
 namespace {
 
 constexpr std::string_view kFooterMagic = "FIRNPAGE";
-constexpr uint64_t kMaximumPages = uint64_t{1} << 36;  // 2^48 bytes
+constexpr uint64_t kMaximumPages = uint64_t{1} << 28;  // 1 TiB: 32 MiB of bitmap
 constexpr int kMaximumRegions = 64;
 
 struct Footer {
@@ -22,7 +22,9 @@ struct Footer {
   uint64_t size;
   uint8_t id[16];
   uint32_t crc;
+  uint32_t zero;  // no padding of this process's stack in the file
 };
+static_assert(sizeof(Footer) == 40);
 static_assert(offsetof(Footer, crc) == 32);
 
 std::string_view Text(absl::Span<const std::byte> data) {
@@ -194,7 +196,8 @@ absl::Status MemoryFileWriter::Finish(const SnapshotId& id) {
     }
     run = listed_.NextRun((chunk + 1) * kChunkPages);
   }
-  Footer footer = {.magic = {}, .size = table_.pages() * kGuestPageSize, .id = {}, .crc = 0};
+  Footer footer = {
+      .magic = {}, .size = table_.pages() * kGuestPageSize, .id = {}, .crc = 0, .zero = 0};
   kFooterMagic.copy(footer.magic, sizeof(footer.magic));
   std::copy(id.begin(), id.end(), footer.id);
   footer.crc = FooterCrc(footer);

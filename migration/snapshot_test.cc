@@ -233,6 +233,46 @@ TEST_F(SnapshotTest, SaveThatIsKilledAnywhere) {
   }
 }
 
+// Killed at call n, and the next save fails at call m: still whole.
+TEST_F(SnapshotTest, SaveThatFailsAfterOneThatWasKilled) {
+  for (int n = 0;; ++n) {
+    bool killed = false;
+    for (int m = 0;; ++m) {
+      std::filesystem::remove_all(Path("a"));
+      ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+      testing::FailingFileCalls kill;
+      kill.KillAt(n);
+      Save(kill, Path("a"), 2, second_).IgnoreError();
+      killed = kill.has_failed();
+      testing::FailingFileCalls fail;
+      fail.FailAt(m, EIO);
+      Save(fail, Path("a"), 3, first_).IgnoreError();
+      const auto read = Read(Path("a"));
+      ASSERT_TRUE(read.ok()) << "calls " << n << " and " << m << ": " << read.status();
+      EXPECT_EQ(read->second, read->first == 2 ? second_ : first_);
+      if (!fail.has_failed()) break;
+    }
+    if (!killed) break;
+  }
+}
+
+// The same with a path that has no folder.
+TEST_F(SnapshotTest, SaveAfterOneThatWasKilledByBareName) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  for (int n = 0;; ++n) {
+    std::filesystem::remove_all(Path("a"));
+    ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+    testing::FailingFileCalls kill;
+    kill.KillAt(n);
+    Save(kill, Path("a"), 2, second_).IgnoreError();
+    std::filesystem::current_path(Path("a"));
+    SnapshotWriter::Begin(SystemFileCalls(), {"state", "memory"}, IdOf(3)).status().IgnoreError();
+    std::filesystem::current_path(before);
+    EXPECT_TRUE(Read(Path("a")).ok()) << "call " << n;
+    if (!kill.has_failed()) break;
+  }
+}
+
 TEST_F(SnapshotTest, TwoSavesToOneName) {
   const SnapshotPaths paths = SnapshotPaths::InFolder(folder_);
   const auto one = SnapshotWriter::Begin(SystemFileCalls(), paths, IdOf(1));

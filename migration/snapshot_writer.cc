@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
+#include "migration/manifest.pb.h"
 
 namespace firn {
 namespace {
@@ -23,42 +25,46 @@ std::optional<SnapshotId> IdAt(FileCalls& calls, const std::string& path) {
   return id.ok() ? std::optional(*id) : std::nullopt;
 }
 
-bool Exists(FileCalls& calls, const std::string& path) {
-  return File::Open(calls, path, O_RDONLY | O_NONBLOCK).ok();
+// The id in the manifest of the state file at `path`; none where there is no state file. An error
+// where there is one that cannot be read: then nobody knows which files it needs.
+absl::StatusOr<std::optional<SnapshotId>> IdOfState(FileCalls& calls, const std::string& path) {
+  const absl::StatusOr<std::string> bytes = ReadWholeFile(calls, path, kMaximumStateFileSize);
+  if (GetErrno(bytes.status()) == ENOENT) return std::nullopt;
+  if (!bytes.ok()) return bytes.status();
+  const absl::StatusOr<StateFile> state = DecodeStateFile(*bytes);
+  const StateSection* section = state.ok() ? state->Find("manifest") : nullptr;
+  state::Manifest manifest;
+  if (section == nullptr || !manifest.ParseFromString(section->content) ||
+      manifest.id().size() != sizeof(SnapshotId)) {
+    return std::nullopt;  // not a snapshot, so it needs no memory file
+  }
+  SnapshotId id;
+  std::copy(manifest.id().begin(), manifest.id().end(), id.begin());
+  return id;
 }
 
-// Removes files like `path` of snapshots that nobody is writing.
-void RemoveLeftovers(FileCalls& calls, const std::string& path) {
+// Removes files like `path` of snapshots that nobody is writing, and that are not that of `keep`.
+void RemoveLeftovers(FileCalls& calls, const std::string& path,
+                     const std::optional<SnapshotId>& keep) {
   const std::string folder = FolderOf(path), base = NameOf(path);
   std::vector<std::string> names;
   if (calls.List(folder, names) < 0) return;
   for (const std::string& name : names) {
-    if (!HasIdOf(name, base)) continue;
+    if (!HasIdOf(name, base) || (keep && name == WithId(base, *keep))) continue;
     const std::string leftover = Below(folder, name);
     const absl::StatusOr<File> file = File::Open(calls, leftover, O_RDONLY | O_NONBLOCK);
     if (file.ok() && calls.Lock(file->fd()) == 0) calls.Unlink(leftover);
   }
 }
 
-// A save that was killed in the middle of publishing has left the memory of a snapshot that is
-// already there under its other name: puts it in place.
-void FinishPublishing(FileCalls& calls, const SnapshotPaths& paths) {
-  const std::string folder = FolderOf(paths.memory);
-  std::vector<std::string> names;
-  if (calls.List(folder, names) < 0 || !Exists(calls, paths.state)) return;
-  const absl::StatusOr<std::string> bytes =
-      ReadWholeFile(calls, paths.state, kMaximumStateFileSize);
-  if (!bytes.ok()) return;
-  for (const std::string& name : names) {
-    if (!HasIdOf(name, NameOf(paths.memory))) continue;
-    const std::string other = Below(folder, name);
-    const std::optional<SnapshotId> id = IdAt(calls, other);
-    // The id stands in the manifest as it is.
-    if (!id || other != WithId(paths.memory, *id)) continue;
-    const std::string_view raw(reinterpret_cast<const char*>(id->data()), id->size());
-    if (bytes->find(raw) == std::string::npos || IdAt(calls, paths.memory) == id) continue;
-    calls.Rename(other, paths.memory);
-  }
+// A save that was killed in the middle of publishing has left the memory of snapshot `id`, whose
+// state is in its place, under its other name: puts it in place.
+absl::Status FinishPublishing(FileCalls& calls, const std::string& memory, const SnapshotId& id) {
+  const std::string other = WithId(memory, id);
+  if (IdAt(calls, other) != id || IdAt(calls, memory) == id) return absl::OkStatus();
+  const int result = calls.Rename(other, memory);
+  return result < 0 ? ErrnoStatus(-result, absl::StrCat("rename ", other, " to ", memory))
+                    : absl::OkStatus();
 }
 
 absl::StatusOr<File> Stage(FileCalls& calls, const std::string& path) {
@@ -80,9 +86,14 @@ absl::StatusOr<std::unique_ptr<SnapshotWriter>> SnapshotWriter::Begin(FileCalls&
     return absl::InvalidArgumentError(
         absl::StrCat(paths.state, " cannot be both the state and the memory file"));
   }
-  FinishPublishing(calls, paths);
-  RemoveLeftovers(calls, paths.memory);
-  RemoveLeftovers(calls, paths.state);
+  const absl::StatusOr<std::optional<SnapshotId>> current = IdOfState(calls, paths.state);
+  if (!current.ok()) return current.status();
+  if (*current) {
+    absl::Status status = FinishPublishing(calls, paths.memory, **current);
+    if (!status.ok()) return status;
+  }
+  RemoveLeftovers(calls, paths.memory, *current);
+  RemoveLeftovers(calls, paths.state, std::nullopt);
   absl::StatusOr<File> memory = Stage(calls, WithId(paths.memory, id));
   if (!memory.ok()) return memory.status();
   absl::StatusOr<File> state = Stage(calls, WithId(paths.state, id));
@@ -142,14 +153,16 @@ absl::Status SnapshotWriter::Publish(const StateFile& state) {
     return status;
   }
   published_ = true;
-  // From here on the new snapshot is there; a reader finds its memory under either name.
-  status = Rename(memory_.path(), paths_.memory);
-  if (status.ok() && old_id) calls_.Unlink(WithId(paths_.memory, *old_id));
-  if (status.ok()) status = SyncFolder(FolderOf(paths_.state));
-  if (status.ok() && FolderOf(paths_.state) != FolderOf(paths_.memory)) {
-    status = SyncFolder(FolderOf(paths_.memory));
+  // From here on the new snapshot is there, and a reader finds its memory under either name: what
+  // fails below is put right by the next save, and is no failure of this one.
+  if (Rename(memory_.path(), paths_.memory).ok() && old_id) {
+    calls_.Unlink(WithId(paths_.memory, *old_id));
   }
-  return status;
+  SyncFolder(FolderOf(paths_.state)).IgnoreError();
+  if (FolderOf(paths_.state) != FolderOf(paths_.memory)) {
+    SyncFolder(FolderOf(paths_.memory)).IgnoreError();
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace firn

@@ -170,6 +170,11 @@ class ControlTest(SnapshotTest):
                          self.state_of(self.restore("top", "--identity", "keep", "--stop-at", stop_at,
                                                     "--memory-load", "eager")))
 
+    def test_incremental_over_its_own_base(self):
+        with self.assertRaisesRegex(AssertionError, "give it another name"):
+            self.save_running(["base"], ["base", "--incremental"], track=True)
+        self.assertEqual(self.firn("verify", "base").status, 0)
+
     def test_incremental_needs_a_base_and_tracking(self):
         with self.assertRaisesRegex(AssertionError, "track_dirty_pages"):
             self.save_running(["layer", "--incremental"])
