@@ -333,8 +333,9 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
         return devices_->Freeze();
       case SavePhase::kInterruptTables: {
         absl::StatusOr<std::string> tables = interrupt_controller_->SaveTables();
-        if (tables.ok()) state.Add(kTables, *std::move(tables));
-        return tables.status();
+        if (!tables.ok()) return tables.status();
+        state.Add(kTables, *std::move(tables));
+        return absl::OkStatus();
       }
       case SavePhase::kRegisters: {
         const absl::StatusOr<state::Manifest> manifest = DescribeSnapshot(request, id);
