@@ -13,8 +13,8 @@
 namespace firn {
 
 // The vCPU is out of the guest, its last exit complete. Every register of KVM_GET_REG_LIST but the
-// counters: those are the VM's (Vm::SetCounterOffset), and the vector lengths of SVE, which are
-// restored before KVM_ARM_VCPU_FINALIZE.
+// counters, which are the VM's and are set when the vCPUs are let in, and the vector lengths of
+// SVE, which are set before KVM_ARM_VCPU_FINALIZE.
 absl::StatusOr<state::Vcpu> SaveVcpu(Vcpu& vcpu);
 
 // Into a vCPU that is initialised (and finalized) with the same features and has not run.

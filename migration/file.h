@@ -18,8 +18,9 @@ namespace firn {
 
 class File {
  public:
+  // A file that is made is its owner's alone: guest memory goes there.
   static absl::StatusOr<File> Open(FileCalls& calls, std::string path, int flags,
-                                   mode_t mode = 0644);
+                                   mode_t mode = 0600);
   File(File&& other) noexcept
       : calls_(other.calls_), path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
   File& operator=(File&& other) noexcept {
@@ -54,7 +55,7 @@ class File {
   int fd_;
 };
 
-// The whole of a file of at most `limit` bytes. FailedPrecondition for what is no regular file.
+// The whole of a regular file of at most `limit` bytes.
 absl::StatusOr<std::string> ReadWholeFile(FileCalls& calls, const std::string& path,
                                           uint64_t limit);
 

@@ -48,6 +48,8 @@ class KernelFileCalls final : public FileCalls {
   int64_t Size(int fd) override {
     struct stat info;
     if (fstat(fd, &info) != 0) return -errno;
+    if (S_ISDIR(info.st_mode)) return -EISDIR;
+    if (!S_ISREG(info.st_mode)) return -ESPIPE;
     return info.st_size;
   }
   int Lock(int fd) override {

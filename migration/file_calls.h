@@ -29,7 +29,8 @@ class FileCalls {
   virtual int Sync(int fd) = 0;
   virtual int Rename(const std::string& from, const std::string& to) = 0;
   virtual int Unlink(const std::string& path) = 0;
-  // fstat(2): the size in bytes, or -errno.
+  // fstat(2): the size of a regular file in bytes, or -errno; EISDIR and ESPIPE for a folder and
+  // for what else is no file.
   virtual int64_t Size(int fd) = 0;
   // flock(2), exclusive, without waiting; it goes with the descriptor.
   virtual int Lock(int fd) = 0;

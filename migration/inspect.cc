@@ -23,6 +23,7 @@ using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
 constexpr size_t kShownBytes = 32;
+constexpr size_t kShownNumbers = 8;
 constexpr int kMaximumDepth = 16;
 // Names come from the file, and are repeated for every field.
 constexpr size_t kMaximumName = 64;
@@ -158,11 +159,36 @@ class Describer {
       }
     } else if (field != nullptr && type != WireFormatLite::TYPE_BYTES &&
                type != WireFormatLite::TYPE_STRING) {
-      // Packed numbers.
-      absl::StrAppend(&text, indent, name, ": ", value.size(), " bytes of packed numbers\n");
+      absl::StrAppend(&text, indent, name, ": ", Packed(type, value), "\n");
       return;
     }
     absl::StrAppend(&text, indent, name, ": ", Bytes(value), "\n");
+  }
+
+  // Numbers of a repeated field, packed.
+  std::string Packed(int type, std::string_view bytes) const {
+    CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
+                           static_cast<int>(bytes.size()));
+    std::string text = "[";
+    for (size_t count = 0; input.CurrentPosition() < static_cast<int>(bytes.size()); ++count) {
+      if (!full_ && count == kShownNumbers) {
+        return absl::StrCat(text, "… (", bytes.size(), " bytes)]");
+      }
+      uint64_t value = 0;
+      uint32_t word = 0;
+      bool ok = false;
+      if (type == WireFormatLite::TYPE_FIXED64 || type == WireFormatLite::TYPE_SFIXED64) {
+        ok = input.ReadLittleEndian64(&value);
+      } else if (type == WireFormatLite::TYPE_FIXED32 || type == WireFormatLite::TYPE_SFIXED32) {
+        ok = input.ReadLittleEndian32(&word);
+        value = word;
+      } else {
+        ok = input.ReadVarint64(&value);
+      }
+      if (!ok) return Bytes(bytes);
+      absl::StrAppend(&text, count == 0 ? "" : " ", absl::StrFormat("0x%x", value));
+    }
+    return absl::StrCat(text, "]");
   }
 
   const bool full_;

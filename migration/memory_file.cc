@@ -36,18 +36,6 @@ uint32_t FooterCrc(const Footer& footer) {
       std::string_view(reinterpret_cast<const char*>(&footer), offsetof(Footer, crc))));
 }
 
-bool IsZero(const std::byte* page) {
-  uint64_t words[8];
-  for (uint64_t offset = 0; offset < kGuestPageSize; offset += sizeof(words)) {
-    memcpy(words, page + offset, sizeof(words));
-    if ((words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7]) !=
-        0) {
-      return false;
-    }
-  }
-  return true;
-}
-
 PageRun ChunkRun(uint64_t chunk, uint64_t pages) {
   const uint64_t first = chunk * kChunkPages;
   return {first, std::min(kChunkPages, pages - first)};
@@ -57,9 +45,9 @@ uint64_t ChunksOf(uint64_t pages) { return (pages + kChunkPages - 1) / kChunkPag
 
 // The runs of `pages` within `within`.
 void ForEachRun(const PageSet& pages, PageRun within, absl::FunctionRef<void(PageRun)> visit) {
-  for (PageRun run = pages.NextRun(within.first); run.count > 0 && run.first < within.end();
-       run = pages.NextRun(run.end())) {
-    visit({run.first, std::min(run.end(), within.end()) - run.first});
+  for (PageRun run = pages.NextRun(within.first, within.end()); run.count > 0;
+       run = pages.NextRun(run.end(), within.end())) {
+    visit(run);
   }
 }
 
@@ -90,6 +78,18 @@ absl::Status ReadListed(const File& file, const MemoryIndex& index, uint64_t chu
 }
 
 }  // namespace
+
+bool IsZeroPage(const std::byte* page) {
+  uint64_t words[8];
+  for (uint64_t offset = 0; offset < kGuestPageSize; offset += sizeof(words)) {
+    memcpy(words, page + offset, sizeof(words));
+    if ((words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7]) !=
+        0) {
+      return false;
+    }
+  }
+  return true;
+}
 
 std::string FormatSnapshotId(const SnapshotId& id) {
   return absl::BytesToHexString(
@@ -149,7 +149,7 @@ absl::Status MemoryFileWriter::WriteChunk(uint64_t chunk, const PageSet& pages) 
   ForEachRun(pages, whole, [&](PageRun run) {
     for (uint64_t page = run.first; page < run.end(); ++page) {
       const absl::Span<std::byte> host = table_.Host({page, 1});
-      const bool is_zero = IsZero(host.data());
+      const bool is_zero = IsZeroPage(host.data());
       if (is_zero && !keep_zeros_ && !stored_.Contains(page)) continue;
       if (!is_zero || stored_.Contains(page)) to_store.Add(page - whole.first);
       listed_.Add(page);

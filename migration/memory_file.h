@@ -31,6 +31,9 @@ inline constexpr uint64_t kChunkSize = kChunkPages * kGuestPageSize;
 // How far a save or a load has come, in bytes; may be called from any thread.
 using Progress = std::function<void(uint64_t done, uint64_t total)>;
 
+// Whether all kGuestPageSize bytes at `page` are zero.
+bool IsZeroPage(const std::byte* page);
+
 // Where a page of the set is in the memory of this process.
 class PageTable {
  public:

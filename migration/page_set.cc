@@ -38,19 +38,19 @@ uint64_t PageSet::Count() const {
   return count;
 }
 
-uint64_t PageSet::FindNext(uint64_t page, bool in) const {
-  while (page < pages_) {
+uint64_t PageSet::FindNext(uint64_t page, bool in, uint64_t end) const {
+  while (page < end) {
     const uint64_t word = (in ? words_[page / 64] : ~words_[page / 64]) >> page % 64;
-    if (word != 0) return std::min(pages_, page + static_cast<uint64_t>(std::countr_zero(word)));
+    if (word != 0) return std::min(end, page + static_cast<uint64_t>(std::countr_zero(word)));
     page = (page / 64 + 1) * 64;
   }
-  return pages_;
+  return end;
 }
 
-PageRun PageSet::NextRun(uint64_t page) const {
-  const uint64_t first = FindNext(page, true);
-  if (first >= pages_) return {pages_, 0};
-  return {first, FindNext(first, false) - first};
+PageRun PageSet::NextRun(uint64_t page, uint64_t end) const {
+  const uint64_t first = FindNext(page, true, end);
+  if (first >= end) return {end, 0};
+  return {first, FindNext(first, false, end) - first};
 }
 
 std::vector<PageRun> PageSet::Runs() const {

@@ -38,16 +38,18 @@ class PageSet {
   void Clear() { words_.assign(words_.size(), 0); }
   uint64_t Count() const;
 
-  // The first run at or after `page`; count 0 where there is none.
-  PageRun NextRun(uint64_t page) const;
+  // The first run at or after `page`, and before `end`; count 0 where there is none.
+  PageRun NextRun(uint64_t page, uint64_t end) const;
+  PageRun NextRun(uint64_t page) const { return NextRun(page, pages_); }
   // Ascending.
   std::vector<PageRun> Runs() const;
 
   bool operator==(const PageSet&) const = default;
 
  private:
-  // The first page at or after `page` that is in the set, or is not; pages() where there is none.
-  uint64_t FindNext(uint64_t page, bool in) const;
+  // The first page at or after `page` that is in the set, or is not; `end` where there is none
+  // before it.
+  uint64_t FindNext(uint64_t page, bool in, uint64_t end) const;
 
   uint64_t pages_;
   std::vector<uint64_t> words_;

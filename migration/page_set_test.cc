@@ -22,6 +22,8 @@ TEST(PageSetTest, RunsOverWordsAndUpToTheEnd) {
   EXPECT_THAT(set.Runs(), ElementsAre(PageRun{60, 40}, PageRun{101, 39}, PageRun{199, 1}));
   EXPECT_EQ(set.NextRun(140), (PageRun{199, 1}));
   EXPECT_EQ(set.NextRun(200).count, 0u);
+  EXPECT_EQ(set.NextRun(0, 70), (PageRun{60, 10}));
+  EXPECT_EQ(set.NextRun(0, 60).count, 0u);
 }
 
 TEST(PageSetTest, BitmapsAreMergedWithinTheSet) {

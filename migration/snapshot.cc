@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
 #include "migration/memory.pb.h"
+#include "migration/section.h"
 
 namespace firn {
 namespace {
@@ -23,31 +24,23 @@ struct OpenedLayer {
 };
 
 absl::StatusOr<state::Manifest> ReadManifest(const StateFile& state) {
-  const StateSection* section = state.Find("manifest");
-  if (section == nullptr) return absl::DataLossError("it has no section manifest");
-  state::Manifest manifest;
-  if (!manifest.ParseFromString(section->content)) {
-    return absl::DataLossError("its section manifest cannot be read");
-  }
-  if (manifest.id().size() != sizeof(SnapshotId)) {
+  absl::StatusOr<state::Manifest> manifest = ParseSection<state::Manifest>(state, "manifest");
+  if (!manifest.ok()) return manifest.status();
+  if (manifest->id().size() != sizeof(SnapshotId)) {
     return absl::DataLossError("manifest: the id does not have 16 bytes");
   }
-  if (manifest.architecture() != "aarch64") {
+  if (manifest->architecture() != "aarch64") {
     return absl::FailedPreconditionError(
-        absl::StrCat("manifest: the snapshot is of architecture \"", manifest.architecture(),
+        absl::StrCat("manifest: the snapshot is of architecture \"", manifest->architecture(),
                      "\", firn runs aarch64"));
   }
   return manifest;
 }
 
 absl::StatusOr<MemoryIndex> ReadIndex(const StateFile& state, const state::Manifest& manifest) {
-  const StateSection* section = state.Find("memory");
-  if (section == nullptr) return absl::DataLossError("it has no section memory");
-  state::Memory memory;
-  if (!memory.ParseFromString(section->content)) {
-    return absl::DataLossError("its section memory cannot be read");
-  }
-  absl::StatusOr<MemoryIndex> index = DecodeMemory(memory);
+  const absl::StatusOr<state::Memory> memory = ParseSection<state::Memory>(state, "memory");
+  if (!memory.ok()) return memory.status();
+  absl::StatusOr<MemoryIndex> index = DecodeMemory(*memory);
   if (index.ok() && index->size() != manifest.memory_size()) {
     return absl::DataLossError(absl::StrCat("manifest: memory_size is ", manifest.memory_size(),
                                             ", the regions have ", index->size(), " bytes"));

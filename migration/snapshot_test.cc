@@ -12,6 +12,7 @@
 #include <fstream>
 #include <map>
 
+#include "hypervisor/errno_status.h"
 #include "migration/memory_load.h"
 #include "migration/page_scan.h"
 #include "migration/snapshot_writer.h"
@@ -108,13 +109,14 @@ class SnapshotTest : public ::testing::Test {
     return std::pair((*snapshot)->id()[0], ContentOf(*memory));
   }
 
+  testing::FailingFileCalls healthy_;
   const std::string folder_ = ::testing::TempDir() + "/snapshots";
   const Content first_ = {{0, 1}, {63, 2}, {64, 3}, {100, 4}, {101, 5}, {199, 6}};
   const Content second_ = {{1, 7}, {100, 8}};
 };
 
 TEST_F(SnapshotTest, MemoryComesBackEitherWay) {
-  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+  ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_).ok());
   for (const MemoryLoad load : {MemoryLoad::kEager, MemoryLoad::kMapped}) {
     const auto read = Read(Path("a"), load);
     ASSERT_TRUE(read.ok()) << read.status();
@@ -149,7 +151,7 @@ TEST_F(SnapshotTest, PagesWrittenTwiceAreChecksummedAsTheyAre) {
 }
 
 TEST_F(SnapshotTest, FlippedBitsOfMemoryAreFound) {
-  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+  ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_).ok());
   for (const uint64_t page : {0, 63, 64, 100, 101, 199}) {
     std::fstream file(Path("a/memory"), std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<off_t>(page * kGuestPageSize + 4000));
@@ -165,8 +167,8 @@ TEST_F(SnapshotTest, FlippedBitsOfMemoryAreFound) {
 }
 
 TEST_F(SnapshotTest, LayersLieOnTheirParents) {
-  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
-  ASSERT_TRUE(Save(SystemFileCalls(), Path("b"), 2, second_, Path("a"), 1).ok());
+  ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_).ok());
+  ASSERT_TRUE(Save(healthy_, Path("b"), 2, second_, Path("a"), 1).ok());
   Content both = first_;
   for (const auto& [page, word] : second_) both[page] = word;
   for (const MemoryLoad load : {MemoryLoad::kEager, MemoryLoad::kMapped}) {
@@ -174,22 +176,22 @@ TEST_F(SnapshotTest, LayersLieOnTheirParents) {
     ASSERT_TRUE(read.ok()) << read.status();
     EXPECT_EQ(read->second, both);
   }
-  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 3, first_).ok());
+  ASSERT_TRUE(Save(healthy_, Path("a"), 3, first_).ok());
   EXPECT_THAT(Read(Path("b")).status().message(), HasSubstr("it was replaced since"));
   std::filesystem::remove_all(Path("a"));
   EXPECT_THAT(Read(Path("b")).status().message(), HasSubstr("parent of"));
 }
 
 TEST_F(SnapshotTest, ChainThatDoesNotEnd) {
-  ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_, Path("a"), 1).ok());
+  ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_, Path("a"), 1).ok());
   EXPECT_THAT(Read(Path("a")).status().message(), HasSubstr("lies on more than"));
 }
 
 TEST_F(SnapshotTest, WhatIsNoFile) {
   std::filesystem::create_directories(Path("a/state"));
-  EXPECT_FALSE(Read(Path("a")).ok());
+  EXPECT_EQ(GetErrno(Read(Path("a")).status()), EISDIR);
   ASSERT_EQ(mkfifo(Path("fifo").c_str(), 0600), 0);
-  EXPECT_FALSE(Read(Path("fifo")).ok());
+  EXPECT_EQ(GetErrno(Read(Path("fifo")).status()), ESPIPE);
 }
 
 // A save over an older snapshot, of which the n-th call fails or is not made any more: what is
@@ -198,7 +200,7 @@ TEST_F(SnapshotTest, SaveThatFailsAnywhere) {
   for (const int error : {ENOSPC, EDQUOT, EIO, EMFILE}) {
     for (int n = 0;; ++n) {
       std::filesystem::remove_all(Path("a"));
-      ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+      ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_).ok());
       testing::FailingFileCalls calls;
       calls.FailAt(n, error);
       const absl::Status status = Save(calls, Path("a"), 2, second_);
@@ -217,7 +219,7 @@ TEST_F(SnapshotTest, SaveThatFailsAnywhere) {
 TEST_F(SnapshotTest, SaveThatIsKilledAnywhere) {
   for (int n = 0;; ++n) {
     std::filesystem::remove_all(Path("a"));
-    ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+    ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_).ok());
     testing::FailingFileCalls calls;
     calls.KillAt(n);
     Save(calls, Path("a"), 2, second_).IgnoreError();
@@ -226,7 +228,7 @@ TEST_F(SnapshotTest, SaveThatIsKilledAnywhere) {
     EXPECT_EQ(read->second, read->first == 1 ? first_ : second_) << "call " << n;
     if (!calls.has_failed()) break;
     // The next save works, and leaves nothing of the killed one.
-    ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 3, first_).ok()) << "call " << n;
+    ASSERT_TRUE(Save(healthy_, Path("a"), 3, first_).ok()) << "call " << n;
     EXPECT_EQ(Read(Path("a"))->first, 3);
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(Path("a")), {}), 2) << "call " << n;
     ASSERT_LT(n, 1000);
@@ -239,7 +241,7 @@ TEST_F(SnapshotTest, SaveThatFailsAfterOneThatWasKilled) {
     bool killed = false;
     for (int m = 0;; ++m) {
       std::filesystem::remove_all(Path("a"));
-      ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+      ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_).ok());
       testing::FailingFileCalls kill;
       kill.KillAt(n);
       Save(kill, Path("a"), 2, second_).IgnoreError();
@@ -261,7 +263,7 @@ TEST_F(SnapshotTest, SaveAfterOneThatWasKilledByBareName) {
   const std::filesystem::path before = std::filesystem::current_path();
   for (int n = 0;; ++n) {
     std::filesystem::remove_all(Path("a"));
-    ASSERT_TRUE(Save(SystemFileCalls(), Path("a"), 1, first_).ok());
+    ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_).ok());
     testing::FailingFileCalls kill;
     kill.KillAt(n);
     Save(kill, Path("a"), 2, second_).IgnoreError();

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "absl/crc/crc32c.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -39,8 +40,10 @@ struct Entry {
 };
 static_assert(sizeof(Entry) == 64);
 
-constexpr std::string_view kKnownSections[] = {"manifest", "config", "memory",  "vcpu",
-                                               "gic",      "device", "entropy", "schema"};
+// Those that end in '/' are what names begin with: the machine judges the rest of the name.
+constexpr std::string_view kKnownSections[] = {"manifest", "config",     "memory",
+                                               "vcpu/",    "gic/tables", "gic/registers",
+                                               "device/",  "entropy",    "schema"};
 
 uint32_t Crc(std::string_view bytes) { return static_cast<uint32_t>(absl::ComputeCrc32c(bytes)); }
 
@@ -167,10 +170,12 @@ absl::Status CheckFormat(const StateFile& file) {
                         file.format_version, kFormatVersion));
   }
   for (const StateSection& section : file.sections) {
-    const std::string_view kind = std::string_view(section.name).substr(0, section.name.find('/'));
-    const bool known = std::find(std::begin(kKnownSections), std::end(kKnownSections), kind) !=
-                       std::end(kKnownSections);
-    if (section.mandatory && !known) {
+    const bool is_known = std::any_of(
+        std::begin(kKnownSections), std::end(kKnownSections), [&](std::string_view known) {
+          return known.back() == '/' ? absl::StartsWith(section.name, known)
+                                     : section.name == known;
+        });
+    if (section.mandatory && !is_known) {
       return absl::FailedPreconditionError(
           absl::StrCat("the snapshot needs its section \"", section.name,
                        "\", which this firn does not know: use a newer firn"));

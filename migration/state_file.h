@@ -47,7 +47,7 @@ std::string EncodeStateFile(const StateFile& file);
 absl::StatusOr<StateFile> DecodeStateFile(std::string_view bytes);
 
 // FailedPrecondition where this firn cannot restore `file`: a newer format, or a mandatory section
-// whose name (up to the first '/') is not one of the format's.
+// whose name is not one of the format's.
 absl::Status CheckFormat(const StateFile& file);
 
 }  // namespace firn

@@ -74,6 +74,9 @@ TEST(CheckFormatTest, UnknownSections) {
   EXPECT_TRUE(CheckFormat(file).ok());
   file.Add("nested/1", "");
   EXPECT_THAT(CheckFormat(file).message(), HasSubstr("nested/1"));
+  StateFile gic = Sample();
+  gic.Add("gic/its", "");
+  EXPECT_THAT(CheckFormat(gic).message(), HasSubstr("gic/its"));
 }
 
 }  // namespace

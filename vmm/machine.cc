@@ -56,14 +56,13 @@ absl::StatusOr<MemoryLayout> Machine::LayoutOf(const VmConfig& config,
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(
     const VmConfig& config, const MachineHost& host,
     std::function<void(const MachineEnd&)> on_end) {
-  absl::Status status;
   const absl::StatusOr<MemoryLayout> layout = LayoutOf(config, host.hypervisor);
   if (!layout.ok()) return layout.status();
   const absl::StatusOr<DevicePlan> plan = PlanDevices(config);
   if (!plan.ok()) return plan.status();
 
   std::unique_ptr<Machine> machine(new Machine(host, std::move(on_end)));
-  status = machine->CreateVm(config, *plan, *layout, /*snapshot=*/nullptr);
+  absl::Status status = machine->CreateVm(config, *plan, *layout, /*snapshot=*/nullptr);
   if (status.ok()) status = machine->CreateDevices(config, *plan, /*snapshot=*/nullptr);
   if (status.ok()) host.timeline.Mark("machine created");
   if (status.ok()) status = machine->LoadKernel(config, *plan, *layout);
@@ -171,10 +170,13 @@ absl::Status Machine::Pause() {
                                                     absl::FormatDuration(kPauseLimit),
                                                     ": it may wait for a reader of the console"));
   }
-  is_paused_ = true;
-  absl::StatusOr<uint64_t> counter = GetRegisterU64(*vcpus_[0], kvm::kTimerCnt);
-  if (!counter.ok()) return Annotate(counter.status(), "reading the guest's time");
+  const absl::StatusOr<uint64_t> counter = GetRegisterU64(*vcpus_[0], kvm::kTimerCnt);
+  if (!counter.ok()) {
+    for (const auto& thread : threads_) thread->Resume();
+    return Annotate(counter.status(), "reading the guest's time");
+  }
   paused_counter_ = *counter;
+  is_paused_ = true;
   return absl::OkStatus();
 }
 

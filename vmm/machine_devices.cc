@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "vmm/machine_devices.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "devices/virtio/blk/block_device.h"
 #include "devices/virtio/blk/disk_file.h"
 #include "devices/virtio/rng/rng_device.h"
 #include "hypervisor/errno_status.h"
+#include "migration/section.h"
 #include "vmm/guest_wall_clock.h"
 
 namespace firn {
@@ -21,18 +24,19 @@ std::string SectionName(const PlannedDevice& device) {
   return absl::StrCat("device/", device.name);
 }
 
-template <typename State>
-absl::StatusOr<State> ReadSection(const StateFile& file, const PlannedDevice& device) {
-  const StateSection* section = file.Find(SectionName(device));
-  if (section == nullptr) {
-    return absl::DataLossError(absl::StrCat("the snapshot has no section ", SectionName(device),
-                                            ": it is of a machine with other devices"));
+// A device that the snapshot has and this machine has not would be lost without a word.
+absl::Status CheckDeviceSections(const StateFile& state, const DevicePlan& plan) {
+  for (const StateSection& section : state.sections) {
+    if (!section.mandatory || !absl::StartsWith(section.name, "device/")) continue;
+    const bool is_planned = std::any_of(
+        plan.devices.begin(), plan.devices.end(),
+        [&](const PlannedDevice& device) { return SectionName(device) == section.name; });
+    if (!is_planned) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the snapshot has a ", section.name, ", which this machine does not have"));
+    }
   }
-  State state;
-  if (!state.ParseFromString(section->content)) {
-    return absl::DataLossError(absl::StrCat("section ", section->name, " cannot be read"));
-  }
-  return state;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -59,6 +63,9 @@ absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Restore(
 absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Make(
     const VmConfig& config, const DevicePlan& plan, const DeviceEnvironment& environment,
     const StateFile* state) {
+  if (state != nullptr) {
+    if (absl::Status status = CheckDeviceSections(*state, plan); !status.ok()) return status;
+  }
   std::unique_ptr<MachineDevices> devices(new MachineDevices(config, environment, state));
   for (const PlannedDevice& planned : plan.devices) {
     absl::Status status = devices->Add(config, planned);
@@ -113,7 +120,8 @@ absl::Status MachineDevices::AddSerial(const PlannedDevice& planned, InterruptLi
     serial_ =
         std::make_unique<SerialDevice>(environment_.serial_output, interrupt, std::move(on_room));
   } else {
-    const absl::StatusOr<state::Serial> state = ReadSection<state::Serial>(*state_, planned);
+    const absl::StatusOr<state::Serial> state =
+        ParseSection<state::Serial>(*state_, SectionName(planned));
     if (!state.ok()) return state.status();
     absl::StatusOr<std::unique_ptr<SerialDevice>> serial =
         SerialDevice::Restore(environment_.serial_output, interrupt, std::move(on_room), *state);
@@ -131,7 +139,8 @@ absl::Status MachineDevices::AddRtc(const PlannedDevice& planned, InterruptLine*
   if (state_ == nullptr) {
     rtc_ = std::make_unique<RtcDevice>(*wall_clock_, interrupt, alarm_.get());
   } else {
-    const absl::StatusOr<state::Rtc> state = ReadSection<state::Rtc>(*state_, planned);
+    const absl::StatusOr<state::Rtc> state =
+        ParseSection<state::Rtc>(*state_, SectionName(planned));
     if (!state.ok()) return state.status();
     absl::StatusOr<std::unique_ptr<RtcDevice>> rtc =
         RtcDevice::Restore(*wall_clock_, interrupt, alarm_.get(), *state);
@@ -170,7 +179,7 @@ absl::Status MachineDevices::AddVirtio(const PlannedDevice& planned,
     transport = virtio::VirtioMmio::Create(environment_.memory, *device, interrupt);
   } else {
     const absl::StatusOr<state::VirtioMmio> state =
-        ReadSection<state::VirtioMmio>(*state_, planned);
+        ParseSection<state::VirtioMmio>(*state_, SectionName(planned));
     if (!state.ok()) return state.status();
     transport = virtio::VirtioMmio::Restore(environment_.memory, *device, interrupt, *state);
   }

@@ -16,6 +16,7 @@
 #include "hypervisor/errno_status.h"
 #include "hypervisor/register_id.h"
 #include "migration/page_scan.h"
+#include "migration/section.h"
 #include "migration/snapshot_writer.h"
 #include "vmm/config_to_json.h"
 #include "vmm/device_plan.h"
@@ -103,14 +104,10 @@ absl::Status Machine::ChooseFeatures(const Snapshot* snapshot) {
 
 absl::Status Machine::RestoreRegisters(const Snapshot& snapshot) {
   for (const std::unique_ptr<Vcpu>& vcpu : vcpus_) {
-    const std::string name = VcpuSection(vcpu->id());
-    const absl::StatusOr<std::string_view> section = snapshot.Section(name);
-    if (!section.ok()) return section.status();
-    state::Vcpu state;
-    if (!state.ParseFromArray(section->data(), static_cast<int>(section->size()))) {
-      return absl::DataLossError(absl::StrCat("section ", name, " cannot be read"));
-    }
-    if (absl::Status status = RestoreVcpu(*vcpu, state); !status.ok()) return status;
+    const absl::StatusOr<state::Vcpu> state =
+        ParseSection<state::Vcpu>(snapshot.state(), VcpuSection(vcpu->id()));
+    if (!state.ok()) return state.status();
+    if (absl::Status status = RestoreVcpu(*vcpu, *state); !status.ok()) return status;
   }
   const absl::StatusOr<std::string_view> registers = snapshot.Section(kRegisters);
   if (!registers.ok()) return registers.status();
@@ -175,17 +172,19 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
     return absl::InternalError("unknown phase");
   });
   if (!status.ok()) return status;
-  machine->devices_->ServeQueues();
   if (request.load == MemoryLoad::kMapped) machine->stored_pages_ = snapshot.StoredPages();
   machine->base_ = {snapshot.id(), snapshot.paths().state};
-  if (const StateSection* section = snapshot.state().Find("entropy");
-      section != nullptr && request.keep_identity) {
-    state::Entropy entropy;
-    const bool ok =
-        entropy.ParseFromString(section->content) &&
-        host.entropy.Restore(std::vector<uint64_t>(entropy.words().begin(), entropy.words().end()));
-    if (!ok) return absl::DataLossError("section entropy cannot be read");
+  if (request.keep_identity && snapshot.state().Find("entropy") != nullptr) {
+    const absl::StatusOr<state::Entropy> entropy =
+        ParseSection<state::Entropy>(snapshot.state(), "entropy");
+    if (!entropy.ok()) return entropy.status();
+    if (!host.entropy.Restore(
+            std::vector<uint64_t>(entropy->words().begin(), entropy->words().end()))) {
+      return absl::DataLossError("section entropy: words of no generator");
+    }
   }
+  // A request that waits may draw on the entropy.
+  machine->devices_->ServeQueues();
   host.timeline.Mark("machine restored");
   status = machine->StartThreads();
   if (!status.ok()) return status;
@@ -395,9 +394,7 @@ absl::StatusOr<StateHash> Machine::Hash() {
     for (uint64_t page = run.first; page < run.end(); ++page) {
       const absl::Span<std::byte> host = table.Host({page, 1});
       // A page that is zero counts as one that was never touched.
-      if (std::all_of(host.begin(), host.end(), [](std::byte b) { return b == std::byte{0}; })) {
-        continue;
-      }
+      if (IsZeroPage(host.data())) continue;
       const std::string_view bytes(reinterpret_cast<const char*>(host.data()), host.size());
       crc = absl::ExtendCrc32c(crc, {reinterpret_cast<const char*>(&page), sizeof(page)});
       crc = absl::ExtendCrc32c(crc, bytes);

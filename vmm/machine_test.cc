@@ -7,16 +7,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
-#include "devices/testing/string_sink.h"
 #include "hypervisor/errno_status.h"
 #include "hypervisor/software/software_hypervisor.h"
-#include "hypervisor/software/testing/guest_program.h"
+#include "vmm/testing/machine_fixture.h"
 
 namespace firn {
 namespace {
@@ -43,74 +40,7 @@ class FullHypervisor final : public Hypervisor {
   }
 };
 
-class MachineTest : public ::testing::Test {
- protected:
-  MachineTest() {
-    std::filesystem::create_directory(folder_);
-    config_.machine.memory_bytes = 32 * kMiB;
-    config_.boot_source.kernel_image_path = Path("kernel");
-  }
-  ~MachineTest() override { std::filesystem::remove_all(folder_); }
-
-  std::string Path(std::string_view name) const { return absl::StrCat(folder_, "/", name); }
-
-  void WriteFile(std::string_view name, std::string_view text) const {
-    std::ofstream file(Path(name), std::ios::binary);
-    file << text;
-  }
-  // The kernel begins at `label`.
-  void WriteKernel(std::string_view label) {
-    software::GuestProgram kernel = software::GuestProgram::Load("vmm/testing/guests/kernel.elf");
-    const uint64_t offset = kernel.symbols.at(std::string(label)) - kernel.base.value;
-    const uint32_t branch = 0x1400'0000 | static_cast<uint32_t>(offset / 4);  // B
-    std::memcpy(kernel.image.data(), &branch, sizeof(branch));
-    std::ofstream file(Path("kernel"), std::ios::binary);
-    file.write(reinterpret_cast<const char*>(kernel.image.data()),
-               static_cast<std::streamsize>(kernel.image.size()));
-  }
-
-  absl::Status Create(Hypervisor& hypervisor) {
-    ended_ = std::make_unique<absl::Notification>();
-    absl::StatusOr<std::unique_ptr<Machine>> machine =
-        Machine::Create(config_,
-                        {.hypervisor = hypervisor,
-                         .loop = *loop_,
-                         .timeline = timeline_,
-                         .entropy = entropy_,
-                         .output = &output_},
-                        [this](const MachineEnd& end) {
-                          end_ = end;
-                          ended_->Notify();  // dies the second time
-                        });
-    if (!machine.ok()) return machine.status();
-    machine_ = *std::move(machine);
-    return absl::OkStatus();
-  }
-  absl::Status Create() { return Create(*hypervisor_); }
-
-  // Runs the kernel from `label` to its end.
-  MachineEnd Run(std::string_view label) {
-    WriteKernel(label);
-    const absl::Status status = Create();
-    EXPECT_TRUE(status.ok()) << status;
-    if (!status.ok()) return {Kind::kHostError, std::string(status.message())};
-    machine_->Start();
-    ended_->WaitForNotification();
-    machine_->Stop();
-    return end_;
-  }
-
-  const std::string folder_ = absl::StrCat(::testing::TempDir(), "/machine-", getpid());
-  VmConfig config_;
-  std::unique_ptr<Hypervisor> hypervisor_ = *software::CreateSoftwareHypervisor();
-  std::unique_ptr<EventLoop> loop_ = *EventLoop::Create();
-  Timeline timeline_{ReadHostTimes};
-  SeededEntropy entropy_{1};
-  testing::StringSink output_;
-  std::unique_ptr<absl::Notification> ended_;
-  MachineEnd end_;
-  std::unique_ptr<Machine> machine_;
-};
+using testing::MachineTest;
 
 // ---- Ends
 
@@ -165,7 +95,7 @@ TEST_F(MachineTest, StopsWhileItRuns) {
   config_.machine.vcpu_count = 4;
   WriteKernel("spin");
   ASSERT_TRUE(Create().ok());
-  machine_->Start();
+  EXPECT_TRUE(machine_->Start().ok());
   machine_->RequestStop();
   machine_->Stop();
   machine_->Stop();  // once more does nothing
@@ -178,7 +108,7 @@ TEST_F(MachineTest, GoesAwayWithoutHavingRunOrWhileItRuns) {
   ASSERT_TRUE(Create().ok());
   machine_.reset();
   ASSERT_TRUE(Create().ok());
-  machine_->Start();
+  EXPECT_TRUE(machine_->Start().ok());
   machine_.reset();
   EXPECT_FALSE(ended_->HasBeenNotified());
 }
@@ -190,7 +120,7 @@ TEST_F(MachineTest, PausedVcpusAreOutOfTheGuest) {
   WriteKernel("spin");
   ASSERT_TRUE(Create().ok());
   auto instructions = [this] { return machine_->stats().vcpus[0].counts.instructions; };
-  machine_->Start();
+  EXPECT_TRUE(machine_->Start().ok());
   EXPECT_FALSE(machine_->is_paused());
   ASSERT_TRUE(machine_->Pause().ok());
   EXPECT_TRUE(machine_->is_paused());
@@ -199,9 +129,9 @@ TEST_F(MachineTest, PausedVcpusAreOutOfTheGuest) {
   EXPECT_EQ(instructions(), before);
   uint64_t after = before;
   while (after == before) {
-    machine_->Resume();
+    EXPECT_TRUE(machine_->Resume().ok());
     EXPECT_FALSE(machine_->is_paused());
-    machine_->Resume();
+    EXPECT_TRUE(machine_->Resume().ok());
     ASSERT_TRUE(machine_->Pause().ok());
     after = instructions();
   }
@@ -218,7 +148,7 @@ TEST_F(MachineTest, InputWaitsForTheGuestAndComesBack) {
   const absl::Span<const std::byte> text(reinterpret_cast<const std::byte*>(kText.data()),
                                          kText.size());
   EXPECT_EQ(machine_->Input(text), 0u);
-  machine_->Start();
+  EXPECT_TRUE(machine_->Start().ok());
   room.WaitForNotification();
   EXPECT_EQ(machine_->Input(text), 3u);
   ended_->WaitForNotification();

@@ -37,8 +37,9 @@ class FailingFileCalls : public FileCalls {
   int Truncate(int fd, uint64_t size) override {
     return Do<int>([&] { return real().Truncate(fd, size); });
   }
-  int Sync(int fd) override {
-    return Do<int>([&] { return real().Sync(fd); });
+  // Tests look at what the kernel has, not at the disk, and make thousands of saves.
+  int Sync(int) override {
+    return Do<int>([] { return 0; });
   }
   int Rename(const std::string& from, const std::string& to) override {
     return Do<int>([&] { return real().Rename(from, to); });

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// Machines saved and restored on the software hypervisor.
+#include "vmm/machine_snapshot.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "hypervisor/errno_status.h"
+#include "migration/snapshot.h"
+#include "migration/testing/failing_file_calls.h"
+#include "vmm/testing/machine_fixture.h"
+
+namespace firn {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr uint64_t kMoment = 5'000;
+constexpr uint64_t kLater = 9'000;
+
+class MachineSnapshotTest : public testing::MachineTest {
+ protected:
+  MachineSnapshotTest() { config_.machine.track_dirty_pages = true; }
+
+  // A guest that spins, standing still after kMoment instructions.
+  void RunToMoment() {
+    WriteKernel("spin");
+    ASSERT_TRUE(Create().ok());
+    RunTo(kMoment);
+  }
+  void RunTo(uint64_t moment) {
+    ended_ = std::make_unique<absl::Notification>();
+    ASSERT_TRUE(machine_->SetInstructionLimit(moment).ok());
+    ASSERT_TRUE(machine_->Resume().ok());
+    ended_->WaitForNotification();
+    ASSERT_EQ(end_.kind, MachineEnd::Kind::kInstructionLimit);
+    ASSERT_TRUE(machine_->Pause().ok());
+  }
+
+  SaveRequest Request(std::string_view folder) const {
+    std::filesystem::create_directories(Path(folder));
+    SaveRequest request;
+    request.paths = SnapshotPaths::InFolder(Path(folder));
+    return request;
+  }
+
+  absl::Status Restore(std::string_view folder, const RestoreRequest& request = {}) {
+    const auto snapshot = Snapshot::Open(SystemFileCalls(), Path(folder));
+    if (!snapshot.ok()) return snapshot.status();
+    machine_.reset();
+    hypervisor_ = *software::CreateSoftwareHypervisor();
+    absl::StatusOr<std::unique_ptr<Machine>> machine =
+        Machine::Restore(config_,
+                         {.hypervisor = *hypervisor_,
+                          .loop = *loop_,
+                          .timeline = timeline_,
+                          .entropy = entropy_,
+                          .output = &output_},
+                         **snapshot, request, [this](const MachineEnd& end) {
+                           end_ = end;
+                           ended_->Notify();
+                         });
+    if (!machine.ok()) return machine.status();
+    machine_ = *std::move(machine);
+    return absl::OkStatus();
+  }
+};
+
+TEST_F(MachineSnapshotTest, GoesOnLikeTheSavedOne) {
+  RunToMoment();
+  const absl::StatusOr<SavedSnapshot> saved = machine_->Save(Request("a"));
+  ASSERT_TRUE(saved.ok()) << saved.status();
+  EXPECT_GT(saved->pages, 0u);
+  RunTo(kLater);
+  const std::string expected = machine_->Hash()->ToString();
+  for (const MemoryLoad load : {MemoryLoad::kMapped, MemoryLoad::kEager}) {
+    const absl::Status status = Restore("a", {.load = load, .keep_identity = true});
+    ASSERT_TRUE(status.ok()) << status;
+    EXPECT_GE(machine_->instructions(), kMoment);
+    EXPECT_LT(machine_->instructions(), kLater);
+    RunTo(kLater);
+    EXPECT_EQ(machine_->Hash()->ToString(), expected);
+  }
+}
+
+TEST_F(MachineSnapshotTest, LayerHasWhatWasWrittenSince) {
+  RunToMoment();
+  EXPECT_THAT(machine_->Save(Request("a")).status(), absl::OkStatus());
+  RunTo(kLater);
+  SaveRequest request = Request("b");
+  request.incremental = true;
+  const absl::StatusOr<SavedSnapshot> layer = machine_->Save(request);
+  ASSERT_TRUE(layer.ok()) << layer.status();
+  EXPECT_EQ(layer->pages, 0u);  // it only spins
+  const std::string expected = machine_->Hash()->ToString();
+  ASSERT_TRUE(Restore("b", {.keep_identity = true}).ok());
+  RunTo(machine_->instructions());
+  EXPECT_EQ(machine_->Hash()->ToString(), expected);
+}
+
+TEST_F(MachineSnapshotTest, IncrementalOverItsOwnChainIsRefused) {
+  RunToMoment();
+  ASSERT_TRUE(machine_->Save(Request("a")).ok());
+  SaveRequest layer = Request("b");
+  layer.incremental = true;
+  ASSERT_TRUE(machine_->Save(layer).ok());
+  for (const char* folder : {"a", "b"}) {
+    SaveRequest request = Request(folder);
+    request.incremental = true;
+    EXPECT_THAT(machine_->Save(request).status().message(), HasSubstr("another name"));
+  }
+  EXPECT_TRUE(Restore("b").ok());
+}
+
+// KVM gives nothing out of a VM that runs: a save that forgets to pause fails, and the guest runs
+// on.
+TEST_F(MachineSnapshotTest, SaveWithoutPausing) {
+  RunToMoment();
+  ASSERT_TRUE(machine_->SetInstructionLimit(std::nullopt).ok());
+  ASSERT_TRUE(machine_->Resume().ok());
+  // A moment in which the vCPU is in Run: the counter moves.
+  const uint64_t before = machine_->instructions();
+  while (machine_->instructions() == before) {
+  }
+  SaveRequest request = Request("a");
+  constexpr SavePhase kNoPause[] = {SavePhase::kInterruptTables, SavePhase::kRegisters,
+                                    SavePhase::kMemory, SavePhase::kPublish};
+  request.order = kNoPause;
+  const absl::Status status = machine_->Save(request).status();
+  EXPECT_EQ(GetErrno(status), EBUSY);
+  EXPECT_THAT(status.message(), HasSubstr("save, interrupt tables"));
+  EXPECT_TRUE(std::filesystem::is_empty(Path("a")));
+  const uint64_t later = machine_->instructions();
+  while (machine_->instructions() == later) {
+  }
+}
+
+TEST_F(MachineSnapshotTest, DevicesRestoredTwiceAreRefused) {
+  RunToMoment();
+  ASSERT_TRUE(machine_->Save(Request("a")).ok());
+  RestoreRequest request;
+  constexpr RestorePhase kTwice[] = {RestorePhase::kMemory, RestorePhase::kDevices,
+                                     RestorePhase::kDevices};
+  request.order = kTwice;
+  EXPECT_THAT(Restore("a", request).message(), HasSubstr("restore, devices"));
+}
+
+TEST_F(MachineSnapshotTest, FailedSaveLeavesTheGuestRunning) {
+  RunToMoment();
+  ASSERT_TRUE(machine_->Save(Request("a")).ok());
+  ASSERT_TRUE(machine_->SetInstructionLimit(std::nullopt).ok());
+  ASSERT_TRUE(machine_->Resume().ok());
+  testing::FailingFileCalls calls;
+  for (int n = 0;; ++n) {
+    calls.FailAt(n, ENOSPC);
+    SaveRequest request = Request("a");
+    request.files = &calls;
+    machine_->Save(request).status().IgnoreError();
+    EXPECT_FALSE(machine_->is_paused());
+    EXPECT_TRUE(Snapshot::Open(SystemFileCalls(), Path("a")).ok()) << n;
+    if (!calls.has_failed()) break;
+  }
+  const uint64_t before = machine_->instructions();
+  while (machine_->instructions() == before) {
+  }
+}
+
+TEST_F(MachineSnapshotTest, OtherMachinesAreRefused) {
+  RunToMoment();
+  ASSERT_TRUE(machine_->Save(Request("a")).ok());
+  config_.machine.vcpu_count = 2;
+  EXPECT_THAT(Restore("a").message(), HasSubstr("1 vCPUs, this one has 2"));
+  config_.machine.vcpu_count = 1;
+  config_.machine.memory_bytes = 64 * kMiB;
+  EXPECT_THAT(Restore("a").message(), HasSubstr("bytes of memory"));
+  config_.machine.memory_bytes = 32 * kMiB;
+  EXPECT_TRUE(Restore("a").ok());
+  WriteFile("disk", std::string(4096, 'x'));
+  config_.drives.push_back({.drive_id = "more", .path_on_host = Path("disk")});
+  EXPECT_THAT(Restore("a").message(), Not(HasSubstr("internal")));
+  EXPECT_FALSE(Restore("a").ok());
+}
+
+}  // namespace
+}  // namespace firn
