@@ -33,7 +33,7 @@ constexpr uint64_t kValid = uint64_t{1} << 32;
 
 // A model, and firn's controller on it, initialised.
 struct Rig {
-  explicit Rig(Dialect dialect, std::vector<uint32_t> vcpu_ids = {0, 1}, uint32_t spis = 40)
+  explicit Rig(Dialect dialect, const std::vector<uint32_t>& vcpu_ids = {0, 1}, uint32_t spis = 40)
       : model({.dialect = dialect, .vcpu_ids = vcpu_ids}) {
     ON_CALL(vm, CreateDevice(kvm::kDevTypeArmVgicV5, true)).WillByDefault(Return(nullptr));
     ON_CALL(vm, CreateDevice(kvm::kDevTypeArmVgicV5, false)).WillByDefault(Return(&model.gic()));

@@ -67,8 +67,8 @@ class KernelFileCalls final : public FileCalls {
 }  // namespace
 
 FileCalls& SystemFileCalls() {
-  static KernelFileCalls* const calls = new KernelFileCalls;
-  return *calls;
+  static KernelFileCalls* const kCalls = new KernelFileCalls;
+  return *kCalls;
 }
 
 }  // namespace firn

@@ -101,28 +101,29 @@ void VcpuThread::Loop() {
   }
 }
 
+void VcpuThread::PauseItself() {
+  absl::MutexLock lock(&mutex_);
+  if (goal_ == Goal::kRun) goal_ = Goal::kPause;
+}
+
 bool VcpuThread::HandleExit(absl::StatusOr<Exit> exit) {
   bool may_go_on = false;
-  if (!exit.ok()) {
-    ++counts_.failures;
-  } else if (const auto* mmio = std::get_if<MmioExit>(&*exit)) {
+  const Exit* const known = exit.ok() ? &*exit : nullptr;
+  if (const auto* mmio = std::get_if<MmioExit>(known)) {
     ++(mmio->is_write ? counts_.mmio_writes : counts_.mmio_reads);
     handler_.OnMmio(vcpu_.id(), *mmio);
     may_go_on = !handler_.IsHalted();
-  } else if (std::holds_alternative<KickedExit>(*exit)) {
+  } else if (std::get_if<KickedExit>(known) != nullptr) {
     ++counts_.kicks;
     may_go_on = !handler_.IsHalted();
-  } else if (std::holds_alternative<SystemEventExit>(*exit)) {
+  } else if (std::get_if<SystemEventExit>(known) != nullptr) {
     ++counts_.system_events;
-  } else if (std::holds_alternative<InstructionLimitExit>(*exit)) {
+  } else if (std::get_if<InstructionLimitExit>(known) != nullptr) {
     ++counts_.instruction_limits;
-    if (!handler_.IsHalted()) {
-      {
-        absl::MutexLock lock(&mutex_);
-        if (goal_ == Goal::kRun) goal_ = Goal::kPause;
-      }
+    may_go_on = !handler_.IsHalted();
+    if (may_go_on) {
+      PauseItself();
       handler_.OnInstructionLimit(vcpu_.id());
-      may_go_on = true;
     }
   } else {
     ++counts_.failures;

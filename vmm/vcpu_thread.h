@@ -85,6 +85,7 @@ class VcpuThread {
   bool HandleExit(absl::StatusOr<Exit> exit);
   void SetGoal(Goal goal);
   bool MayRun() const;
+  void PauseItself();
   // Is paused until the goal is to run or to stop; once the vCPU is `done`, only to stop.
   Goal WaitWhilePaused(bool done);
 
