@@ -92,6 +92,15 @@ FdtDevice VirtioMmioFdtDevice(GuestRange registers, uint32_t spi) {
           .dma_coherent = true};
 }
 
+FdtDevice VmGenIdFdtDevice(uint32_t spi) {
+  return {
+      .name = "rng", .compatible = {"microsoft,vmgenid"}, .registers = kVmGenIdRange, .spi = spi};
+}
+
+FdtDevice VmClockFdtDevice(uint32_t spi) {
+  return {.name = "ptp", .compatible = {"amazon,vmclock"}, .registers = kVmClockRange, .spi = spi};
+}
+
 absl::StatusOr<std::vector<std::byte>> BuildFdt(const FdtConfig& config, const MemoryLayout& layout,
                                                 const InterruptFdt& interrupts) {
   FdtBuilder fdt(kMaximumFdtSize);

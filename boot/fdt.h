@@ -44,6 +44,8 @@ FdtDevice SerialFdtDevice(uint32_t spi);                            // ns16550a
 FdtDevice RtcFdtDevice(std::optional<uint32_t> spi);                // arm,pl031
 FdtDevice PvpanicFdtDevice();                                       // qemu,pvpanic-mmio
 FdtDevice VirtioMmioFdtDevice(GuestRange registers, uint32_t spi);  // virtio,mmio
+FdtDevice VmGenIdFdtDevice(uint32_t spi);                           // microsoft,vmgenid
+FdtDevice VmClockFdtDevice(uint32_t spi);                           // amazon,vmclock
 
 struct FdtConfig {
   CommandLine command_line;

@@ -114,6 +114,21 @@ TEST(FdtTest, Devices) {
   EXPECT_THAT(fdt.Cells(virtio, "interrupts"), Optional(ElementsAre(3, 3, 1)));
 }
 
+TEST(FdtTest, DevicesWithPagesInsteadOfRegisters) {
+  FdtConfig config = FullConfig();
+  config.devices = {VmGenIdFdtDevice(7), VmClockFdtDevice(8)};
+  const auto blob = Build(config);
+  const FdtReader fdt(blob);
+  EXPECT_EQ(fdt.String("/rng@10060000", "compatible"), "microsoft,vmgenid");
+  EXPECT_THAT(fdt.Cells("/rng@10060000", "reg"),
+              Optional(ElementsAre(0, 0x1006'0000, 0, 0x1'0000)));
+  EXPECT_THAT(fdt.Cells("/rng@10060000", "interrupts"), Optional(ElementsAre(3, 7, 1)));
+  EXPECT_EQ(fdt.String("/ptp@10070000", "compatible"), "amazon,vmclock");
+  EXPECT_THAT(fdt.Cells("/ptp@10070000", "reg"),
+              Optional(ElementsAre(0, 0x1007'0000, 0, 0x1'0000)));
+  EXPECT_THAT(fdt.Cells("/ptp@10070000", "interrupts"), Optional(ElementsAre(3, 8, 1)));
+}
+
 TEST(FdtTest, InterruptParentIsTheController) {
   const auto blob = Build(FullConfig());
   const FdtReader fdt(blob);

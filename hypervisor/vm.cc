@@ -16,8 +16,9 @@ absl::Status Vm::SetInstructionLimit(std::optional<uint64_t>) {
   return ErrnoStatus(ENOTTY, "instruction limit");
 }
 
-absl::Status MapGuestMemory(Vm& vm, const GuestMemory& memory, uint32_t flags) {
-  uint32_t slot = 0;
+absl::Status MapGuestMemory(Vm& vm, const GuestMemory& memory, uint32_t flags,
+                            uint32_t first_slot) {
+  uint32_t slot = first_slot;
   for (const GuestMemoryRegion& region : memory.regions()) {
     absl::Status status = vm.SetMemorySlot({.slot = slot++,
                                             .flags = flags,

@@ -116,8 +116,9 @@ class Vm {
   virtual uint64_t instructions() const { return 0; }
 };
 
-// Gives every region of `memory` to `vm`, as slots 0, 1, … with `flags`.
-absl::Status MapGuestMemory(Vm& vm, const GuestMemory& memory, uint32_t flags = 0);
+// Gives every region of `memory` to `vm`, as slots `first_slot` and on, with `flags`.
+absl::Status MapGuestMemory(Vm& vm, const GuestMemory& memory, uint32_t flags = 0,
+                            uint32_t first_slot = 0);
 
 }  // namespace firn
 

@@ -62,6 +62,10 @@ FdtDevice Describe(const PlannedDevice& device) {
       return RtcFdtDevice(device.spi);
     case Kind::kPvpanic:
       return PvpanicFdtDevice();
+    case Kind::kVmGenId:
+      return VmGenIdFdtDevice(*device.spi);
+    case Kind::kVmClock:
+      return VmClockFdtDevice(*device.spi);
     case Kind::kBlock:
     case Kind::kRng:
     case Kind::kConsole:
@@ -82,6 +86,8 @@ absl::StatusOr<DevicePlan> PlanDevices(const VmConfig& config) {
   }
   planner.Virtio(Kind::kRng, "rng");
   planner.Virtio(Kind::kConsole, "console");
+  planner.Platform(Kind::kVmGenId, "vmgenid", kVmGenIdRange, /*has_interrupt=*/true);
+  planner.Platform(Kind::kVmClock, "vmclock", kVmClockRange, /*has_interrupt=*/true);
   return std::move(planner).Take();
 }
 

@@ -18,7 +18,7 @@
 namespace firn {
 
 struct PlannedDevice {
-  enum class Kind { kSerial, kRtc, kPvpanic, kBlock, kRng, kConsole };
+  enum class Kind { kSerial, kRtc, kPvpanic, kBlock, kRng, kConsole, kVmGenId, kVmClock };
   Kind kind = Kind::kSerial;
   std::string name;  // "serial", "rtc", "blk.DRIVE_ID", …
   GuestRange registers;
@@ -27,7 +27,8 @@ struct PlannedDevice {
 };
 
 struct DevicePlan {
-  // Platform devices, then the drives in their order (vda, vdb, …), then the other virtio devices.
+  // Platform devices, then the drives in their order (vda, vdb, …), then the other virtio devices,
+  // then those that have pages instead of registers.
   std::vector<PlannedDevice> devices;
   // SPIs in use: 0 to spis - 1.
   uint32_t spis = 0;

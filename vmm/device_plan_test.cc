@@ -33,8 +33,8 @@ std::vector<std::string> Names(const DevicePlan& plan) {
 TEST(DevicePlanTest, PlatformDevicesThenDrivesInTheirOrderThenTheRest) {
   const absl::StatusOr<DevicePlan> plan = PlanDevices(WithDrives(2));
   ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_THAT(Names(*plan),
-              ElementsAre("serial", "rtc", "pvpanic", "blk.d0", "blk.d1", "rng", "console"));
+  EXPECT_THAT(Names(*plan), ElementsAre("serial", "rtc", "pvpanic", "blk.d0", "blk.d1", "rng",
+                                        "console", "vmgenid", "vmclock"));
   EXPECT_EQ(plan->devices[3].kind, Kind::kBlock);
   EXPECT_EQ(plan->devices[3].drive, 0u);
   EXPECT_EQ(plan->devices[4].drive, 1u);

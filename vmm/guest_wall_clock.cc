@@ -8,21 +8,26 @@
 namespace firn {
 namespace {
 
+constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
+
 class HostWallClock final : public WallClock {
  public:
   // time(2) tells the last tick's second: a timer for a second would find it too early.
-  int64_t Seconds() override {
+  int64_t Nanoseconds() override {
     timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec;
+    return now.tv_sec * kNanosecondsPerSecond + now.tv_nsec;
   }
 };
 
 class CounterWallClock final : public WallClock {
  public:
   explicit CounterWallClock(const Vm& vm) : vm_(vm) {}
-  int64_t Seconds() override {
-    return kDeterministicEpoch + static_cast<int64_t>(vm_.Counter() / vm_.CounterFrequency());
+  int64_t Nanoseconds() override {
+    const unsigned __int128 since =
+        static_cast<unsigned __int128>(vm_.Counter()) * kNanosecondsPerSecond;
+    return kDeterministicEpoch * kNanosecondsPerSecond +
+           static_cast<int64_t>(since / vm_.CounterFrequency());
   }
 
  private:

@@ -87,6 +87,7 @@ absl::Status Machine::CreateVm(const VmConfig& config, const DevicePlan& plan,
   vm_ = *std::move(vm);
   absl::Status status = MapGuestMemory(
       *vm_, *memory_, config.machine.track_dirty_pages ? uint32_t{kvm::kMemLogDirtyPages} : 0);
+  if (status.ok()) status = CreateSharedPages();
   if (!status.ok()) return status;
 
   InterruptControllerConfig interrupts = {.spis = plan.spis, .vcpu_ids = {}};
@@ -111,13 +112,25 @@ absl::Status Machine::CreateVm(const VmConfig& config, const DevicePlan& plan,
   return status;
 }
 
+absl::Status Machine::CreateSharedPages() {
+  absl::StatusOr<std::unique_ptr<GuestMemory>> pages = GuestMemory::Create({kSharedPagesRegion});
+  if (!pages.ok()) return Annotate(pages.status(), "pages shared with devices");
+  shared_pages_ = *std::move(pages);
+  return MapGuestMemory(*vm_, *shared_pages_, kvm::kMemReadonly,
+                        static_cast<uint32_t>(memory_->regions().size()));
+}
+
 absl::Status Machine::CreateDevices(const VmConfig& config, const DevicePlan& plan,
                                     const Snapshot* snapshot) {
+  const absl::StatusOr<uint64_t> counter = GuestCounter();
+  if (!counter.ok()) return counter.status();
   const DeviceEnvironment environment = {.memory = *memory_,
+                                         .shared_pages = *shared_pages_,
                                          .vm = *vm_,
                                          .loop = host_.loop,
                                          .entropy = host_.entropy,
                                          .is_deterministic = host_.hypervisor.is_deterministic(),
+                                         .counter = *counter,
                                          .serial_output = serial_console_,
                                          .console_output = virtio_console_,
                                          .on_panic = [this] { OnHalt(); }};
@@ -159,6 +172,12 @@ absl::Status Machine::StartThreads() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<uint64_t> Machine::GuestCounter() {
+  absl::StatusOr<uint64_t> counter = GetRegisterU64(*vcpus_[0], kvm::kTimerCnt);
+  if (!counter.ok()) return Annotate(counter.status(), "reading the guest's time");
+  return counter;
+}
+
 absl::Status Machine::Pause() {
   if (is_paused_) return absl::OkStatus();
   for (const auto& thread : threads_) thread->RequestPause();
@@ -170,10 +189,10 @@ absl::Status Machine::Pause() {
                                                     absl::FormatDuration(kPauseLimit),
                                                     ": it may wait for a reader of the console"));
   }
-  const absl::StatusOr<uint64_t> counter = GetRegisterU64(*vcpus_[0], kvm::kTimerCnt);
+  const absl::StatusOr<uint64_t> counter = GuestCounter();
   if (!counter.ok()) {
     for (const auto& thread : threads_) thread->Resume();
-    return Annotate(counter.status(), "reading the guest's time");
+    return counter.status();
   }
   paused_counter_ = *counter;
   is_paused_ = true;
@@ -186,6 +205,7 @@ absl::Status Machine::Resume() {
     // The guest must not see how long it stood still: its watchdogs would bark.
     status = Annotate(SetRegisterU64(*vcpus_[0], kvm::kTimerCnt, paused_counter_),
                       "letting the guest's time go on");
+    status.Update(devices_->OnResume(paused_counter_));
   }
   is_paused_ = false;
   limit_told_ = false;

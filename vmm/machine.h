@@ -120,11 +120,14 @@ class Machine : private VcpuExitHandler {
   // `snapshot` null: a machine that boots.
   absl::Status CreateVm(const VmConfig& config, const DevicePlan& plan, const MemoryLayout& layout,
                         const Snapshot* snapshot);
+  absl::Status CreateSharedPages();
   absl::Status CreateDevices(const VmConfig& config, const DevicePlan& plan,
                              const Snapshot* snapshot);
   absl::Status LoadKernel(const VmConfig& config, const DevicePlan& plan,
                           const MemoryLayout& layout);
   absl::Status StartThreads();
+  // The virtual counter; with no vCPU in the guest.
+  absl::StatusOr<uint64_t> GuestCounter();
 
   // Checks the number of vCPUs, too.
   static absl::StatusOr<MemoryLayout> LayoutOf(const VmConfig& config,
@@ -161,6 +164,7 @@ class Machine : private VcpuExitHandler {
   GuestConsole serial_console_;
   GuestConsole virtio_console_;
   std::unique_ptr<GuestMemory> memory_;
+  std::unique_ptr<GuestMemory> shared_pages_;  // what devices show the guest: not in snapshots
   std::unique_ptr<MachineDevices> devices_;
   std::unique_ptr<Vm> vm_;
   std::unique_ptr<InterruptController> interrupt_controller_;

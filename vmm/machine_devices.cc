@@ -2,6 +2,8 @@
 #include "vmm/machine_devices.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -104,6 +106,10 @@ absl::Status MachineDevices::Add(const VmConfig& config, const PlannedDevice& pl
         environment_.on_panic();
       });
       return bus_.Add(planned.name, planned.registers, *pvpanic_);
+    case Kind::kVmGenId:
+      return AddVmGenId(planned, **interrupt);
+    case Kind::kVmClock:
+      return AddVmClock(planned, **interrupt);
     case Kind::kBlock:
     case Kind::kRng:
     case Kind::kConsole:
@@ -154,6 +160,43 @@ absl::Status MachineDevices::AddRtc(const PlannedDevice& planned, InterruptLine*
   if (!status.ok()) return Annotate(status, planned.name);
   events_.push_back(alarm_->fd());
   return bus_.Add(planned.name, planned.registers, *rtc_);
+}
+
+absl::Status MachineDevices::AddVmGenId(const PlannedDevice& planned, InterruptLine& interrupt) {
+  GuestMemory& memory = environment_.shared_pages;
+  const GuestAddress address = planned.registers.base();
+  absl::StatusOr<std::unique_ptr<VmGenId>> device = absl::InternalError("not made");
+  if (state_ == nullptr) {
+    VmGenId::Id id;
+    environment_.entropy.Fill(absl::MakeSpan(id));
+    device = VmGenId::Create(memory, address, interrupt, id);
+  } else {
+    const absl::StatusOr<state::VmGenId> state =
+        ParseSection<state::VmGenId>(*state_, SectionName(planned));
+    if (!state.ok()) return state.status();
+    device = VmGenId::Restore(memory, address, interrupt, *state);
+  }
+  if (!device.ok()) return Annotate(device.status(), planned.name);
+  vmgenid_ = *std::move(device);
+  return absl::OkStatus();
+}
+
+absl::Status MachineDevices::AddVmClock(const PlannedDevice& planned, InterruptLine& interrupt) {
+  GuestMemory& memory = environment_.shared_pages;
+  const uint64_t frequency = environment_.vm.CounterFrequency();
+  absl::StatusOr<std::unique_ptr<VmClock>> device = absl::InternalError("not made");
+  if (state_ == nullptr) {
+    device = VmClock::Create(memory, planned.registers, interrupt, frequency,
+                             TimeAt(environment_.counter));
+  } else {
+    const absl::StatusOr<state::VmClock> state =
+        ParseSection<state::VmClock>(*state_, SectionName(planned));
+    if (!state.ok()) return state.status();
+    device = VmClock::Restore(memory, planned.registers, interrupt, frequency, *state);
+  }
+  if (!device.ok()) return Annotate(device.status(), planned.name);
+  vmclock_ = *std::move(device);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<virtio::VirtioDevice>> MachineDevices::MakeVirtio(
@@ -230,6 +273,8 @@ absl::Status MachineDevices::Thaw() {
 void MachineDevices::Save(StateFile& state) const {
   state.Add("device/serial", serial_->Save().SerializeAsString());
   state.Add("device/rtc", rtc_->Save().SerializeAsString());
+  state.Add("device/vmgenid", vmgenid_->Save().SerializeAsString());
+  state.Add("device/vmclock", vmclock_->Save().SerializeAsString());
   for (const VirtioSlot& slot : virtio_) {
     state.Add(slot.section, slot.transport->Save().SerializeAsString());
   }
@@ -241,6 +286,22 @@ void MachineDevices::ServeQueues() {
       slot.transport->OnQueueEvent(queue);
     }
   }
+}
+
+absl::Status MachineDevices::OnResume(uint64_t counter) {
+  // There the wall clock follows the counter.
+  if (environment_.is_deterministic) return absl::OkStatus();
+  return vmclock_->Disrupt(TimeAt(counter));
+}
+
+absl::Status MachineDevices::RenewIdentity(uint64_t counter) {
+  VmGenId::Id id;
+  environment_.entropy.Fill(absl::MakeSpan(id));
+  std::array<std::byte, sizeof(uint64_t)> generation;
+  environment_.entropy.Fill(absl::MakeSpan(generation));
+  absl::Status status = vmclock_->Renew(TimeAt(counter), std::bit_cast<uint64_t>(generation));
+  status.Update(vmgenid_->Renew(id));
+  return status;
 }
 
 size_t MachineDevices::Input(absl::Span<const std::byte> data) {

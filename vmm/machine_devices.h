@@ -26,6 +26,8 @@
 #include "devices/virtio/mmio/virtio_mmio.h"
 #include "devices/virtio/rng/entropy_source.h"
 #include "devices/virtio/virtio_device.h"
+#include "devices/vmclock/vmclock.h"
+#include "devices/vmgenid/vmgenid.h"
 #include "hypervisor/guest_memory.h"
 #include "hypervisor/vm.h"
 #include "migration/state_file.h"
@@ -42,10 +44,12 @@ namespace firn {
 // vCPU is left to reach a device.
 struct DeviceEnvironment {
   GuestMemory& memory;
+  GuestMemory& shared_pages;  // kSharedPagesRegion
   Vm& vm;
   EventLoop& loop;
   Entropy& entropy;
   bool is_deterministic;  // the guest's wall clock follows the VM's counter
+  uint64_t counter;       // the guest's virtual counter now
   ByteSink& serial_output;
   ByteSink& console_output;
   std::function<void()> on_panic;  // pvpanic, on a vCPU's thread
@@ -85,6 +89,12 @@ class MachineDevices {
   void Save(StateFile& state) const;
   // Looks at every queue once, for what was rung for just before a save.
   void ServeQueues();
+
+  // Tells the guest that it stood still: now its virtual counter is at `counter`. Does nothing
+  // where the wall clock stood still with it.
+  absl::Status OnResume(uint64_t counter);
+  // Tells the guest that it is a copy: a new generation id, a new generation of its VMClock.
+  absl::Status RenewIdentity(uint64_t counter);
 
   // The guest reported a panic through pvpanic.
   bool panicked() const { return panicked_; }
@@ -135,6 +145,10 @@ class MachineDevices {
                                                                    const PlannedDevice& planned);
   void OnInputRoom();
 
+  absl::Status AddVmGenId(const PlannedDevice& planned, InterruptLine& interrupt);
+  absl::Status AddVmClock(const PlannedDevice& planned, InterruptLine& interrupt);
+  VmClockTime TimeAt(uint64_t counter) { return {counter, wall_clock_->Nanoseconds()}; }
+
   absl::Status AddSerial(const PlannedDevice& planned, InterruptLine& interrupt);
   absl::Status SetIrqFds(bool deassign);
 
@@ -153,6 +167,8 @@ class MachineDevices {
   std::unique_ptr<GuestAlarm> alarm_;
   std::unique_ptr<RtcDevice> rtc_;
   std::unique_ptr<Pvpanic> pvpanic_;
+  std::unique_ptr<VmGenId> vmgenid_;
+  std::unique_ptr<VmClock> vmclock_;
   std::vector<VirtioSlot> virtio_;
   virtio::ConsoleDevice* console_ = nullptr;  // one of virtio_
   std::vector<int> events_;                   // in the event loop: doorbells and the alarm

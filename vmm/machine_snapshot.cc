@@ -183,6 +183,10 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
       return absl::DataLossError("section entropy: words of no generator");
     }
   }
+  if (!request.keep_identity) {
+    status = machine->devices_->RenewIdentity(machine->paused_counter_);
+    if (!status.ok()) return Annotate(status, "a new identity");
+  }
   // A request that waits may draw on the entropy.
   machine->devices_->ServeQueues();
   host.timeline.Mark("machine restored");

@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -22,7 +25,9 @@
 #include "vmm/hypervisor_choice.h"
 #include "vmm/machine.h"
 #include "vmm/message.h"
+#include "vmm/outcome.h"
 #include "vmm/signals.h"
+#include "vmm/snapshot_config.h"
 #include "vmm/stats.h"
 #include "vmm/terminal.h"
 #include "vmm/vm_control.h"
@@ -30,33 +35,11 @@
 namespace firn {
 namespace {
 
-// Why the event loop ended.
-struct Outcome {
-  std::string_view name;  // for the statistics
-  int exit_status = 0;
-  std::string message;  // for people
-};
-
-Outcome OutcomeOf(const MachineEnd& end) {
-  switch (end.kind) {
-    case MachineEnd::Kind::kPowerOff:
-      return {"power-off", kExitPowerOff, "the guest powered off"};
-    case MachineEnd::Kind::kReboot:
-      return {"reboot", kExitGuestReboot, "the guest rebooted"};
-    case MachineEnd::Kind::kPanic:
-      return {"panic", kExitGuestCrash, absl::StrCat("the guest crashed: ", end.detail)};
-    case MachineEnd::Kind::kCrash:
-      return {"crash", kExitGuestCrash, absl::StrCat("the guest crashed: ", end.detail)};
-    case MachineEnd::Kind::kInstructionLimit:
-      return {"instruction-limit", kExitInstructionLimit, "the instruction limit was reached"};
-    case MachineEnd::Kind::kHostError:
-      break;
-  }
-  return {"error", kExitError, end.detail};
-}
-
-Outcome OutcomeOfSignal(int signal) {
-  return {"signal", kExitSignalBase + signal, absl::StrCat("ended by signal ", signal)};
+// Of copies: no two are alike.
+uint64_t RandomSeed() {
+  std::array<std::byte, sizeof(uint64_t)> seed;
+  HostEntropy().Fill(absl::MakeSpan(seed));
+  return std::bit_cast<uint64_t>(seed);
 }
 
 // One run, over all reboots. Members are destroyed from the last to the first.
@@ -74,15 +57,21 @@ class Session {
         snapshot_(&snapshot),
         restore_(options) {}
 
+  // The first machine comes from a snapshot that a client of the control API names.
+  Session(const RunOptions& options, std::function<absl::Status(VmConfig&)> apply,
+          Timeline& timeline)
+      : options_(options), timeline_(timeline), apply_(std::move(apply)) {}
+
   int Run() {
     absl::Status status = Prepare();
-    if (status.ok()) status = CreateMachine();
-    if (status.ok()) Note(stats_.interrupt_controller);
-    if (status.ok()) status = OpenGates();
+    if (status.ok()) status = apply_ == nullptr ? MakeMachine() : AwaitSnapshot();
+    if (status.ok() && apply_ == nullptr) status = OpenApi();
+    if (status.ok() && machine_ != nullptr) status = OpenConsoleInput();
     if (!status.ok()) {
       PrintError(status);
       return kExitError;
     }
+    if (machine_ == nullptr) return Finish(*std::exchange(outcome_, std::nullopt));
     Outcome outcome = RunMachine();
     while (outcome.exit_status == kExitGuestReboot && config_.on_reboot == OnReboot::kRestart) {
       Note("the guest reboots");
@@ -99,6 +88,70 @@ class Session {
       absl::Status status = CheckFileCanBeWritten(*options_.stats_path);
       if (!status.ok()) return Annotate(status, "--stats");
     }
+    absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
+    if (!loop.ok()) return loop.status();
+    loop_ = *std::move(loop);
+    absl::StatusOr<Signals> signals = Signals::Install();
+    if (!signals.ok()) return signals.status();
+    signals_ = std::make_unique<Signals>(*std::move(signals));
+    return loop_->AddMonitor(signals_->fd(), [this] {
+      loop_->RemoveMonitor(signals_->fd());
+      End(OutcomeOfSignal(signals_->received()));
+    });
+  }
+
+  absl::Status MakeMachine() {
+    absl::Status status = OpenHost();
+    if (status.ok()) status = CreateMachine();
+    if (status.ok()) Note(stats_.interrupt_controller);
+    return status;
+  }
+
+  absl::Status AwaitSnapshot() {
+    absl::Status status = OpenApi();
+    if (!status.ok()) return status;
+    control_->SetLoader([this](const api::LoadSnapshot& request) { return Load(request); });
+    Note(absl::StrCat("waiting for PUT /snapshot/load on ", *options_.api_sock));
+    while (status.ok() && machine_ == nullptr && !outcome_) status = loop_->Run();
+    return status;
+  }
+
+  // After an error a client may try again.
+  absl::Status Load(const api::LoadSnapshot& request) {
+    if (request.backend == api::LoadSnapshot::Backend::kUffd) {
+      return absl::UnimplementedError(
+          "mem_backend Uffd is not supported: firn has no page fault handlers of others; give it "
+          "the memory file, as File");
+    }
+    absl::StatusOr<std::unique_ptr<Snapshot>> snapshot =
+        Snapshot::Open(SystemFileCalls(), request.snapshot_path, request.backend_path);
+    if (!snapshot.ok()) return snapshot.status();
+    absl::StatusOr<VmConfig> config = ConfigOfSnapshot(**snapshot);
+    if (!config.ok()) return config.status();
+    absl::Status status = apply_(*config);
+    if (status.ok()) status = Annotate(Validate(*config), "the snapshot's configuration");
+    if (!status.ok()) return status;
+    config_ = *std::move(config);
+    config_.machine.track_dirty_pages |= request.track_dirty_pages;
+    loaded_ = *std::move(snapshot);
+    snapshot_ = loaded_.get();
+    restore_.paused = !request.resume_vm;
+    status = MakeMachine();
+    if (status.ok()) {
+      loop_->Stop();
+      return status;
+    }
+    output_.reset();
+    console_file_.reset();
+    entropy_.reset();
+    hypervisor_.reset();
+    loaded_.reset();
+    config_ = {};
+    return status;
+  }
+
+  // What the machine is made with.
+  absl::Status OpenHost() {
     absl::StatusOr<OpenedHypervisor> opened = OpenHypervisor(config_, KvmHost::ThisMachine());
     if (!opened.ok()) return opened.status();
     hypervisor_ = std::move(opened->hypervisor);
@@ -106,21 +159,11 @@ class Session {
                       opened->reason.empty() ? "" : absl::StrCat(" (", opened->reason, ")")));
     timeline_.Mark("hypervisor opened");
     if (hypervisor_->is_deterministic()) {
-      entropy_ = std::make_unique<SeededEntropy>(config_.software.seed.value_or(kDefaultSeed));
+      entropy_ = std::make_unique<SeededEntropy>(
+          config_.software.seed.value_or(snapshot_ == nullptr ? kDefaultSeed : RandomSeed()));
     } else {
       entropy_ = std::make_unique<HostEntropy>();
     }
-    absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
-    if (!loop.ok()) return loop.status();
-    loop_ = *std::move(loop);
-    absl::StatusOr<Signals> signals = Signals::Install();
-    if (!signals.ok()) return signals.status();
-    signals_ = std::make_unique<Signals>(*std::move(signals));
-    absl::Status status = loop_->AddMonitor(signals_->fd(), [this] {
-      loop_->RemoveMonitor(signals_->fd());
-      End(OutcomeOfSignal(signals_->received()));
-    });
-    if (!status.ok()) return status;
     return OpenConsole();
   }
 
@@ -234,13 +277,16 @@ class Session {
   }
 
   // The last steps before the guest runs, those that the host sees.
-  absl::Status OpenGates() {
-    if (options_.api_sock) {
-      absl::StatusOr<std::unique_ptr<api::Server>> server =
-          api::Server::Start(*loop_, *control_, *options_.api_sock);
-      if (!server.ok()) return Annotate(server.status(), "--api-sock");
-      api_server_ = *std::move(server);
-    }
+  absl::Status OpenApi() {
+    if (!options_.api_sock) return absl::OkStatus();
+    absl::StatusOr<std::unique_ptr<api::Server>> server =
+        api::Server::Start(*loop_, *control_, *options_.api_sock);
+    if (!server.ok()) return Annotate(server.status(), "--api-sock");
+    api_server_ = *std::move(server);
+    return absl::OkStatus();
+  }
+
+  absl::Status OpenConsoleInput() {
     if (console_file_ != nullptr) {
       absl::Status status = console_file_->Keep();
       if (!status.ok()) return status;
@@ -319,8 +365,10 @@ class Session {
   int Finish(const Outcome& outcome) {
     stats_.outcome = outcome.name;
     stats_.exit_status = outcome.exit_status;
-    stats_.hypervisor = hypervisor_->name();
-    stats_.is_deterministic = hypervisor_->is_deterministic();
+    if (hypervisor_ != nullptr) {
+      stats_.hypervisor = hypervisor_->name();
+      stats_.is_deterministic = hypervisor_->is_deterministic();
+    }
     stats_.timeline = timeline_.milestones();
     ReadHostMemory(stats_);
     stats_.end = timeline_.Now();
@@ -346,7 +394,7 @@ class Session {
     if (!options_.quiet) PrintMessage(message);
   }
 
-  const VmConfig& config_;
+  VmConfig config_;
   const RunOptions options_;
   Timeline& timeline_;
   RunStats stats_;
@@ -360,7 +408,9 @@ class Session {
   std::unique_ptr<RawTerminal> terminal_;
   std::unique_ptr<ConsoleInput> input_;
   std::unique_ptr<Machine> machine_;
-  const Snapshot* snapshot_ = nullptr;
+  const Snapshot* snapshot_ = nullptr;  // the next machine's
+  const std::function<absl::Status(VmConfig&)> apply_ = nullptr;
+  std::unique_ptr<Snapshot> loaded_;
   RestoreOptions restore_ = {};
   std::vector<SaveAt> saves_ = options_.saves;  // those to come
   std::unique_ptr<VmControl> control_ = std::make_unique<VmControl>(config_);
@@ -371,6 +421,11 @@ class Session {
 
 int RunVm(const VmConfig& config, const RunOptions& options, Timeline& timeline) {
   return Session(config, options, timeline).Run();
+}
+
+int ServeVm(const RunOptions& options, std::function<absl::Status(VmConfig&)> apply,
+            Timeline& timeline) {
+  return Session(options, std::move(apply), timeline).Run();
 }
 
 int RestoreVm(const VmConfig& config, const Snapshot& snapshot, const RestoreOptions& options,

@@ -4,10 +4,12 @@
 #define FIRN_VMM_RUN_VM_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "migration/snapshot.h"
 #include "vmm/config.h"
 #include "vmm/exit_status.h"
@@ -47,6 +49,12 @@ int RunVm(const VmConfig& config, const RunOptions& options, Timeline& timeline)
 // snapshot's, with what is overridden. After a reboot the machine boots the kernel of `config`.
 int RestoreVm(const VmConfig& config, const Snapshot& snapshot, const RestoreOptions& options,
               Timeline& timeline);
+
+// The same with the snapshot that a client of the control API names (PUT /snapshot/load): waits for
+// it at `options.api_sock`, without a machine. `apply` puts what the command line says over the
+// snapshot's configuration.
+int ServeVm(const RunOptions& options, std::function<absl::Status(VmConfig&)> apply,
+            Timeline& timeline);
 
 }  // namespace firn
 

@@ -30,6 +30,8 @@ std::string SnapshotSchema(std::string_view interrupt_controller) {
   }
   add("device/serial", "Serial");
   add("device/rtc", "Rtc");
+  add("device/vmgenid", "VmGenId");
+  add("device/vmclock", "VmClock");
   add("device/", "VirtioMmio");
   add("entropy", "Entropy");
   add("schema", "Schema");

@@ -70,9 +70,15 @@ absl::StatusOr<std::string> VmControl::Answer(const api::CreateSnapshot& request
   return "";
 }
 
-absl::StatusOr<std::string> VmControl::Answer(const api::LoadSnapshot&) const {
-  return absl::FailedPreconditionError(
-      "a virtual machine is there already: restore into a new process, with firn restore");
+absl::StatusOr<std::string> VmControl::Answer(const api::LoadSnapshot& request) {
+  if (machine_ != nullptr || load_ == nullptr) {
+    return absl::FailedPreconditionError(
+        "a virtual machine is there already: load into a process without one, that is firn run "
+        "--api-sock without --kernel, or use firn restore");
+  }
+  absl::Status status = load_(request);
+  if (!status.ok()) return status;
+  return "";
 }
 
 }  // namespace firn

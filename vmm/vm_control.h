@@ -3,6 +3,10 @@
 #ifndef FIRN_VMM_VM_CONTROL_H_
 #define FIRN_VMM_VM_CONTROL_H_
 
+#include <functional>
+#include <utility>
+
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "vmm/api/handler.h"
 #include "vmm/config.h"
@@ -19,6 +23,12 @@ class VmControl : public api::Handler {
   // The machine, which is started when requests come; null where there is none.
   void SetMachine(Machine* machine) { machine_ = machine; }
 
+  // Carries out PUT /snapshot/load, on the thread of requests: where it succeeds there is a
+  // machine. Without it the request is refused.
+  void SetLoader(std::function<absl::Status(const api::LoadSnapshot&)> load) {
+    load_ = std::move(load);
+  }
+
   void Handle(const api::Request& request, Done done) override;
 
  private:
@@ -28,10 +38,11 @@ class VmControl : public api::Handler {
   absl::StatusOr<std::string> Answer(const api::GetMachineConfig&) const;
   absl::StatusOr<std::string> Answer(const api::SetVmState& request);
   absl::StatusOr<std::string> Answer(const api::CreateSnapshot& request);
-  absl::StatusOr<std::string> Answer(const api::LoadSnapshot&) const;
+  absl::StatusOr<std::string> Answer(const api::LoadSnapshot& request);
 
   const VmConfig& config_;
   Machine* machine_ = nullptr;
+  std::function<absl::Status(const api::LoadSnapshot&)> load_;
 };
 
 }  // namespace firn

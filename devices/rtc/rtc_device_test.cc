@@ -15,7 +15,7 @@ constexpr int64_t kNow = 1'700'000'000;
 
 class FakeClock final : public WallClock {
  public:
-  int64_t Seconds() override { return now; }
+  int64_t Nanoseconds() override { return now * 1'000'000'000; }
   int64_t now = kNow;
 };
 

@@ -11,8 +11,14 @@ class WallClock {
  public:
   virtual ~WallClock() = default;
 
-  // Seconds since 1970-01-01 00:00:00 UTC. Any thread.
-  virtual int64_t Seconds() = 0;
+  // Since 1970-01-01 00:00:00 UTC. Any thread.
+  virtual int64_t Nanoseconds() = 0;
+  // Rounded down.
+  int64_t Seconds() {
+    constexpr int64_t kPerSecond = 1'000'000'000;
+    const int64_t nanoseconds = Nanoseconds();
+    return nanoseconds / kPerSecond - (nanoseconds % kPerSecond < 0 ? 1 : 0);
+  }
 };
 
 }  // namespace firn

@@ -220,6 +220,92 @@ class PauseTest(ApiTest):
             self.assertEqual(firn.returncode, 128 + signal.SIGTERM)
 
 
+class LoadTest(ApiTest):
+    """firn run --api-sock without a kernel, as a platform that drives Firecracker starts clones."""
+
+    def save(self):
+        run = self.firn(*self.guest_arguments("checksum", "--save-at", "800000000:snapshot",
+                                              "--stop-at", "800000001", words=("firn.seed=3",)))
+        self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
+
+    @contextlib.contextmanager
+    def waiting(self, *arguments):
+        with self.firn_running("run", "--api-sock", self.sock, *arguments) as firn:
+            line = b""
+            while b"waiting for PUT /snapshot/load" not in line:
+                line = firn.stderr.readline()
+                self.assertNotEqual(line, b"", "it ended")
+            yield firn
+
+    def body(self, **more):
+        return {"snapshot_path": str(self.folder / "snapshot/state"),
+                "mem_backend": {"backend_type": "File",
+                                "backend_path": str(self.folder / "snapshot/memory")}, **more}
+
+    def test_loads_and_resumes(self):
+        self.save()
+        with self.waiting() as firn:
+            self.assertEqual(self.state(), "Not started")
+            self.assertIn("not started", self.fault("PATCH", "/vm", {"state": "Resumed"}))
+            self.assertEqual(self.request("PUT", "/snapshot/load", self.body(resume_vm=True)),
+                             (204, None))
+            console, _ = firn.communicate(timeout=guest.TIME_LIMIT)
+            self.assertEqual(firn.returncode, guest.STATUS_POWER_OFF)
+            self.assertIn(b"FIRN-TEST checksum: ok", console)
+
+    def test_loads_and_waits(self):
+        self.save()
+        with self.waiting("--console", "guest.log") as firn:
+            self.assertEqual(self.request("PUT", "/snapshot/load",
+                                          self.body(track_dirty_pages=True))[0], 204)
+            self.assertEqual(self.state(), "Paused")
+            _, machine = self.request("GET", "/machine-config")
+            self.assertTrue(machine["track_dirty_pages"])
+            self.assertIn("there already", self.fault("PUT", "/snapshot/load", self.body()))
+            self.ok("save", self.sock, "again")
+            self.ok("save", self.sock, "more", "--incremental")
+            self.ok("resume", self.sock)
+            self.assertEqual(firn.wait(guest.TIME_LIMIT), guest.STATUS_POWER_OFF)
+            self.assertIn("FIRN-TEST checksum: ok", (self.folder / "guest.log").read_text())
+
+    def test_a_load_that_fails_can_be_tried_again(self):
+        self.save()
+        with self.waiting() as firn:
+            body = self.body()
+            self.assertIn("No such file", self.fault("PUT", "/snapshot/load",
+                                                     {**body, "snapshot_path": "nowhere"}))
+            self.assertIn("not a memory file", self.fault(
+                "PUT", "/snapshot/load",
+                {**body, "mem_backend": {"backend_type": "File",
+                                         "backend_path": body["snapshot_path"]}}))
+            self.assertIn("Uffd", self.fault(
+                "PUT", "/snapshot/load",
+                {**body, "mem_backend": {"backend_type": "Uffd", "backend_path": "u.sock"}}))
+            self.assertEqual(self.state(), "Not started")
+            self.assertEqual(self.request("PUT", "/snapshot/load", self.body(resume_vm=True))[0],
+                             204)
+            console, _ = firn.communicate(timeout=guest.TIME_LIMIT)
+            self.assertIn(b"FIRN-TEST checksum: ok", console)
+
+    def test_the_deprecated_body(self):
+        self.save()
+        with self.waiting():
+            body = {"snapshot_path": "snapshot/state", "mem_file_path": "snapshot/memory",
+                    "enable_diff_snapshots": True}
+            self.assertEqual(self.request("PUT", "/snapshot/load", body)[0], 204)
+            self.assertEqual(self.state(), "Paused")
+
+    def test_it_can_be_ended_without_a_machine(self):
+        with self.waiting() as firn:
+            firn.send_signal(signal.SIGTERM)
+            self.assertEqual(firn.wait(guest.TIME_LIMIT), 128 + signal.SIGTERM)
+        self.assertFalse(os.path.exists(self.sock))
+
+    def test_flags_of_a_machine_that_boots_are_refused(self):
+        self.refused("--cpus is for a machine that boots", "run", "--api-sock", self.sock, "--cpus",
+                     "2", status=guest.STATUS_USAGE)
+
+
 class SocketTest(ApiTest):
     def run_refused(self, expected, path):
         self.refused(expected, *self.guest_arguments("forever", "--api-sock", path))

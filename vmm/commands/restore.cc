@@ -7,16 +7,21 @@
 #include "absl/strings/strip.h"
 #include "hypervisor/errno_status.h"
 #include "migration/snapshot.h"
+#include "vmm/commands/clone_names.h"
+#include "vmm/commands/clones.h"
 #include "vmm/commands/command.h"
 #include "vmm/commands/vm_flags.h"
 #include "vmm/config.h"
-#include "vmm/config_json.h"
 #include "vmm/exit_status.h"
 #include "vmm/message.h"
 #include "vmm/run_vm.h"
+#include "vmm/snapshot_config.h"
 
 namespace firn {
 namespace {
+
+// More processes want more thought: limits, addresses.
+constexpr uint64_t kMaximumClones = 4096;
 
 constexpr FlagSpec kRestoreFlags[] = {
     {"memory-file", "FILE", "the memory file, where it is not beside the state file"},
@@ -33,8 +38,12 @@ constexpr FlagSpec kRestoreFlags[] = {
     {"identity", "WHICH",
      "software only: keep repeats what the saved machine went on to do, new\n"
      "has random numbers of its own (default new)"},
-    {"seed", "N", "software only: the seed of those (default 0)"},
+    {"seed", "N", "software only: the seed of those (default: a new one each time)"},
     {"track-dirty-pages", "", "so that incremental snapshots can be made"},
+    {"count", "N",
+     "start N clones, each in a process of its own, and wait for them. %n in\n"
+     "--disk, --console, --api-sock, --stats and --save-at is the number of the\n"
+     "clone, from 1; what clones write to stdout has it before each line"},
     {"paused", "", "wait for firn resume; needs --api-sock"},
     {"api-sock", "PATH", "serve the control API on this unix socket"},
     {"stop-at", "N",
@@ -101,16 +110,24 @@ absl::Status ApplyFlags(const Flags& flags, VmConfig& config, RestoreOptions& op
   return ReadSaveAt(flags, options.run);
 }
 
-absl::StatusOr<VmConfig> ConfigOf(const Snapshot& snapshot) {
-  const absl::StatusOr<std::string_view> text = snapshot.Section("config");
-  if (!text.ok()) return text.status();
-  absl::StatusOr<VmConfig> config = ParseConfig(*text);
-  if (!config.ok()) return Annotate(config.status(), "the snapshot's configuration");
-  // What auto would choose may differ from host to host.
-  config->gic =
-      snapshot.manifest().interrupt_controller() == "GICv3" ? GicChoice::kV3 : GicChoice::kV5;
-  config->software.stop_at.reset();
-  return config;
+int RestoreClones(std::string_view text, const VmConfig& config, const Snapshot& snapshot,
+                  const RestoreOptions& options, Timeline& timeline) {
+  const absl::StatusOr<uint64_t> count = ParseNumber(text);
+  if (!count.ok()) return UsageError("restore", Annotate(count.status(), "--count").message());
+  if (*count == 0 || *count > kMaximumClones) {
+    return UsageError("restore", absl::StrCat("--count is 1 to ", kMaximumClones));
+  }
+  absl::Status status = CheckClonesAreApart(config, options.run);
+  if (!status.ok()) return UsageError("restore", status.message());
+  const absl::StatusOr<int> exit_status = RunClones(*count, [&](uint64_t number) {
+    VmConfig of_clone = config;
+    RestoreOptions own = options;
+    NameClone(number, of_clone, own.run);
+    return RestoreVm(of_clone, snapshot, own, timeline);
+  });
+  if (exit_status.ok()) return *exit_status;
+  PrintError(exit_status.status());
+  return kExitError;
 }
 
 }  // namespace
@@ -125,7 +142,8 @@ std::string RestoreHelp() {
       "\nExamples:\n"
       "  firn restore snapshot\n"
       "  firn restore snapshot --disk copy-of-root.ext4 --console clone.log\n"
-      "  firn restore snapshot --paused --api-sock clone.sock\n\n",
+      "  firn restore snapshot --paused --api-sock clone.sock\n"
+      "  firn restore snapshot --count 3 --disk copy-%n.ext4 --api-sock clone-%n.sock\n\n",
       kExitStatusHelp);
 }
 
@@ -140,7 +158,7 @@ int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timel
     PrintError(snapshot.status());
     return kExitError;
   }
-  absl::StatusOr<VmConfig> config = ConfigOf(**snapshot);
+  absl::StatusOr<VmConfig> config = ConfigOfSnapshot(**snapshot);
   if (!config.ok()) {
     PrintError(config.status());
     return kExitError;
@@ -154,7 +172,8 @@ int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timel
     return kExitError;
   }
   timeline.Mark("configured");
-  return RestoreVm(*config, **snapshot, options, timeline);
+  if (!flags->Has("count")) return RestoreVm(*config, **snapshot, options, timeline);
+  return RestoreClones(*flags->Get("count"), *config, **snapshot, options, timeline);
 }
 
 }  // namespace firn

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -26,13 +28,38 @@ constexpr FlagSpec kRunFlags[] = {
     {"quiet", "", "no messages of firn's own but errors"},
 };
 
+// What still says something where the rest comes from a snapshot.
+bool IsForSnapshots(std::string_view flag) {
+  constexpr std::string_view kFlags[] = {"api-sock", "console", "hypervisor", "stats", "quiet"};
+  return std::find(std::begin(kFlags), std::end(kFlags), flag) != std::end(kFlags);
+}
+
+// firn run --api-sock without a kernel: the machine is the one that a client loads.
+int Serve(const Flags& flags, const RunOptions& options, Timeline& timeline) {
+  for (const FlagSpec& spec : WithVmFlags(kRunFlags)) {
+    if (!flags.Has(spec.name) || IsForSnapshots(spec.name)) continue;
+    return UsageError("run", absl::StrCat("--", spec.name,
+                                          " is for a machine that boots, and there is neither "
+                                          "--kernel nor --config"));
+  }
+  VmConfig config;
+  const absl::Status status = ApplyVmFlags(flags, config);
+  if (!status.ok()) return UsageError("run", status.message());
+  timeline.Mark("configured");
+  return ServeVm(
+      options, [&flags](VmConfig& of_snapshot) { return ApplyVmFlags(flags, of_snapshot); },
+      timeline);
+}
+
 }  // namespace
 
 std::string RunHelp() {
   return absl::StrCat(
       "Usage: firn run --kernel PATH [FLAGS]\n\n"
       "Runs a virtual machine until the guest powers off. On a terminal, Ctrl-A x quits and\n"
-      "Ctrl-A h helps.\n\n",
+      "Ctrl-A h helps.\n\n"
+      "With --api-sock and neither --kernel nor --config it waits for a client to load a snapshot\n"
+      "(PUT /snapshot/load), and runs that.\n\n",
       FlagsHelp(WithVmFlags(kRunFlags)),
       "\n"
       "With the software hypervisor and its virtual clock a run repeats exactly: the guest's\n"
@@ -45,7 +72,8 @@ std::string RunHelp() {
       "  firn run --kernel Image --initrd initramfs.cpio --memory 256M --cpus 2\n"
       "  firn run --kernel vmlinuz --disk root.ext4 --cmdline 'console=ttyS0 root=/dev/vda rw'\n"
       "  firn run --config vm.json --console guest.log --stats cost.json --on-reboot=exit\n"
-      "  firn run --config vm.json --api-sock vm.sock\n\n",
+      "  firn run --config vm.json --api-sock vm.sock\n"
+      "  firn run --api-sock vm.sock\n\n",
       kExitStatusHelp);
 }
 
@@ -53,6 +81,13 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
   const std::vector<FlagSpec> specs = WithVmFlags(kRunFlags);
   const absl::StatusOr<Flags> flags = Flags::Parse(specs, arguments);
   if (!flags.ok()) return UsageError("run", flags.status().message());
+  RunOptions options;
+  if (const auto path = flags->Get("stats")) options.stats_path = *path;
+  if (const auto path = flags->Get("api-sock")) options.api_sock = *path;
+  options.quiet = flags->Has("quiet");
+  if (options.api_sock && !flags->Has("kernel") && !flags->Has("config")) {
+    return Serve(*flags, options, timeline);
+  }
   VmConfig config;
   if (const auto path = flags->Get("config")) {
     absl::StatusOr<VmConfig> loaded = LoadConfigFile(std::string(*path));
@@ -69,10 +104,6 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
     PrintError(status);
     return kExitError;
   }
-  RunOptions options;
-  if (const auto path = flags->Get("stats")) options.stats_path = *path;
-  if (const auto path = flags->Get("api-sock")) options.api_sock = *path;
-  options.quiet = flags->Has("quiet");
   status = ReadSaveAt(*flags, options);
   if (!status.ok()) return UsageError("run", status.message());
   timeline.Mark("configured");
