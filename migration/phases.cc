@@ -21,6 +21,8 @@ absl::Status Walk(absl::Span<const Phase> order, absl::FunctionRef<absl::Status(
 
 std::string_view PhaseName(SavePhase phase) {
   switch (phase) {
+    case SavePhase::kRunningMemory:
+      return "memory of the running guest";
     case SavePhase::kPauseVcpus:
       return "pausing vCPUs";
     case SavePhase::kDrainDevices:

@@ -14,6 +14,8 @@
 namespace firn {
 
 enum class SavePhase {
+  kRunningMemory,  // what is to be saved already, while the guest runs: where its writes are
+                   // tracked
   kPauseVcpus,
   kDrainDevices,
   kInterruptTables,  // GICv5: the ISTs. GICv3: pending and ITS tables. May write guest memory
@@ -23,9 +25,9 @@ enum class SavePhase {
   kPublish,
 };
 inline constexpr std::array kSaveOrder = {
-    SavePhase::kPauseVcpus, SavePhase::kDrainDevices, SavePhase::kInterruptTables,
-    SavePhase::kRegisters,  SavePhase::kMemory,       SavePhase::kResume,
-    SavePhase::kPublish,
+    SavePhase::kRunningMemory,   SavePhase::kPauseVcpus, SavePhase::kDrainDevices,
+    SavePhase::kInterruptTables, SavePhase::kRegisters,  SavePhase::kMemory,
+    SavePhase::kResume,          SavePhase::kPublish,
 };
 
 // The snapshot is validated and the VM is built before.

@@ -72,6 +72,9 @@ struct VmConfig {
   GicChoice gic = GicChoice::kAuto;
   OnReboot on_reboot = OnReboot::kRestart;
   SoftwareConfig software;
+  // VMGenID and VMClock. Not a key: only a machine of a snapshot from before firn had them has
+  // none.
+  bool has_identity_devices = true;
 };
 
 // Everything that can be judged without looking at the host: ranges, alignment, combinations.

@@ -86,8 +86,10 @@ absl::StatusOr<DevicePlan> PlanDevices(const VmConfig& config) {
   }
   planner.Virtio(Kind::kRng, "rng");
   planner.Virtio(Kind::kConsole, "console");
-  planner.Platform(Kind::kVmGenId, "vmgenid", kVmGenIdRange, /*has_interrupt=*/true);
-  planner.Platform(Kind::kVmClock, "vmclock", kVmClockRange, /*has_interrupt=*/true);
+  if (config.has_identity_devices) {
+    planner.Platform(Kind::kVmGenId, "vmgenid", kVmGenIdRange, /*has_interrupt=*/true);
+    planner.Platform(Kind::kVmClock, "vmclock", kVmClockRange, /*has_interrupt=*/true);
+  }
   return std::move(planner).Take();
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "vmm/event_loop.h"
 
+#include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 
 #include <array>
@@ -9,6 +11,7 @@
 
 #include "absl/log/check.h"
 #include "hypervisor/errno_status.h"
+#include "vmm/signals_blocked.h"
 
 namespace firn {
 namespace {
@@ -172,6 +175,38 @@ bool EventLoop::DispatchDevicesOnce() {
     if (it != device_watches_.end()) (*it->second.handler)();
   }
   return count > 0;
+}
+
+void EventLoop::RunBeside(const std::function<void()>& work) {
+  struct Task {
+    const std::function<void()>& work;
+    EventFd done;
+  };
+  if (!run_dispatches_devices_) return work();
+  absl::StatusOr<EventFd> done = EventFd::Create();
+  // Where there is no other way the guest waits for its devices.
+  if (!done.ok()) return work();
+  Task task{work, *std::move(done)};
+  pthread_t thread;
+  {
+    const SignalsBlocked blocked;
+    const auto body = [](void* argument) -> void* {
+      Task& task = *static_cast<Task*>(argument);
+      task.work();
+      task.done.Signal();
+      return nullptr;
+    };
+    if (pthread_create(&thread, nullptr, body, &task) != 0) return work();
+  }
+  while (true) {
+    std::array<pollfd, 2> ready = {{{.fd = device_epoll_.get(), .events = POLLIN, .revents = 0},
+                                    {.fd = task.done.fd(), .events = POLLIN, .revents = 0}}};
+    if (poll(ready.data(), ready.size(), -1) < 0) continue;  // EINTR
+    if (ready[1].revents != 0) break;
+    absl::MutexLock lock(&dispatch_);
+    DispatchDevicesOnce();
+  }
+  pthread_join(thread, nullptr);
 }
 
 void EventLoop::Settle() {

@@ -65,6 +65,10 @@ class EventLoop {
   // Dispatches device events until none is left; does not wait. Any thread.
   void Settle();
 
+  // Does `work`, which may take long, on another thread, and serves the devices of a guest that
+  // runs meanwhile. Returns when it is done. The thread of Run.
+  void RunBeside(const std::function<void()>& work);
+
  private:
   EventLoop(FileDescriptor monitor, FileDescriptor devices, EventFd wake);
 

@@ -13,6 +13,8 @@
 #include <string>
 #include <thread>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "hypervisor/errno_status.h"
 #include "hypervisor/event_fd.h"
 
@@ -222,6 +224,30 @@ TEST_F(EventLoopTest, RefusesWhatCannotBeWaitedFor) {
   EXPECT_EQ(GetErrno(loop_->AddDevice(-1, [] {})), EBADF);
   ASSERT_TRUE(loop_->AddDevice(event_.fd(), [] {}).ok());
   EXPECT_EQ(GetErrno(loop_->AddDevice(event_.fd(), [] {})), EEXIST);
+}
+
+TEST_F(EventLoopTest, DevicesAreServedBesideOtherWork) {
+  absl::Notification served;
+  ASSERT_TRUE(loop_
+                  ->AddDevice(event_.fd(),
+                              [&] {
+                                event_.Take();
+                                served.Notify();
+                              })
+                  .ok());
+  bool was_served = false;
+  loop_->RunBeside([&] {
+    event_.Signal();
+    was_served = served.WaitForNotificationWithTimeout(absl::Seconds(30));
+  });
+  EXPECT_TRUE(was_served);
+}
+
+TEST_F(EventLoopTest, WorkIsDoneInPlaceWhereRunDoesNotServeDevices) {
+  ASSERT_TRUE(loop_->SetRunDispatchesDevices(false).ok());
+  pthread_t thread = {};
+  loop_->RunBeside([&] { thread = pthread_self(); });
+  EXPECT_TRUE(pthread_equal(thread, pthread_self()));
 }
 
 }  // namespace

@@ -139,7 +139,11 @@ class Machine : private VcpuExitHandler {
   // Parts of a save.
   absl::Status SaveRegisters(StateFile& state);
   absl::Status SaveMemory(const SaveRequest& request, MemoryFileWriter& writer);
-  absl::Status CollectDirty();
+  absl::Status SaveRunningMemory(const SaveRequest& request, MemoryFileWriter& writer);
+  // The pages to save that were written so far, or all where writes are not tracked.
+  absl::StatusOr<PageSet> PagesToSave(const SaveRequest& request) const;
+  // What was written since the last look, which goes to `dirty_pages_` too; with track_dirty_pages.
+  absl::StatusOr<PageSet> CollectDirty();
   absl::StatusOr<state::Manifest> DescribeSnapshot(const SaveRequest& request,
                                                    const SnapshotId& id) const;
 

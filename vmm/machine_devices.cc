@@ -273,8 +273,8 @@ absl::Status MachineDevices::Thaw() {
 void MachineDevices::Save(StateFile& state) const {
   state.Add("device/serial", serial_->Save().SerializeAsString());
   state.Add("device/rtc", rtc_->Save().SerializeAsString());
-  state.Add("device/vmgenid", vmgenid_->Save().SerializeAsString());
-  state.Add("device/vmclock", vmclock_->Save().SerializeAsString());
+  if (vmgenid_ != nullptr) state.Add("device/vmgenid", vmgenid_->Save().SerializeAsString());
+  if (vmclock_ != nullptr) state.Add("device/vmclock", vmclock_->Save().SerializeAsString());
   for (const VirtioSlot& slot : virtio_) {
     state.Add(slot.section, slot.transport->Save().SerializeAsString());
   }
@@ -289,12 +289,13 @@ void MachineDevices::ServeQueues() {
 }
 
 absl::Status MachineDevices::OnResume(uint64_t counter) {
-  // There the wall clock follows the counter.
-  if (environment_.is_deterministic) return absl::OkStatus();
+  // A deterministic machine's wall clock follows the counter.
+  if (environment_.is_deterministic || vmclock_ == nullptr) return absl::OkStatus();
   return vmclock_->Disrupt(TimeAt(counter));
 }
 
 absl::Status MachineDevices::RenewIdentity(uint64_t counter) {
+  if (vmgenid_ == nullptr || vmclock_ == nullptr) return absl::OkStatus();
   VmGenId::Id id;
   environment_.entropy.Fill(absl::MakeSpan(id));
   std::array<std::byte, sizeof(uint64_t)> generation;

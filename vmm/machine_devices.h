@@ -167,7 +167,7 @@ class MachineDevices {
   std::unique_ptr<GuestAlarm> alarm_;
   std::unique_ptr<RtcDevice> rtc_;
   std::unique_ptr<Pvpanic> pvpanic_;
-  std::unique_ptr<VmGenId> vmgenid_;
+  std::unique_ptr<VmGenId> vmgenid_;  // null, both, in VmConfig without identity devices
   std::unique_ptr<VmClock> vmclock_;
   std::vector<VirtioSlot> virtio_;
   virtio::ConsoleDevice* console_ = nullptr;  // one of virtio_

@@ -216,28 +216,49 @@ absl::Status Machine::SaveRegisters(StateFile& state) {
   return absl::OkStatus();
 }
 
-absl::Status Machine::CollectDirty() {
-  if (!config_.machine.track_dirty_pages) return absl::OkStatus();
+absl::StatusOr<PageSet> Machine::CollectDirty() {
   const PageTable table(memory_->regions());
+  PageSet pages(table.pages());
   for (size_t i = 0; i < table.regions(); ++i) {
     const absl::StatusOr<std::vector<uint64_t>> guest = vm_->GetDirtyLog(static_cast<uint32_t>(i));
     if (!guest.ok()) return Annotate(guest.status(), "dirty log");
     const absl::StatusOr<std::vector<uint64_t>> own = memory_->TakeDirty(i);
     if (!own.ok()) return Annotate(own.status(), "dirty log");
-    dirty_pages_.MergeBitmap(table.FirstPage(i), table.RegionPages(i), *guest);
-    dirty_pages_.MergeBitmap(table.FirstPage(i), table.RegionPages(i), *own);
+    pages.MergeBitmap(table.FirstPage(i), table.RegionPages(i), *guest);
+    pages.MergeBitmap(table.FirstPage(i), table.RegionPages(i), *own);
   }
-  return absl::OkStatus();
+  // A save that fails must not lose them.
+  dirty_pages_.Merge(pages);
+  return pages;
+}
+
+absl::StatusOr<PageSet> Machine::PagesToSave(const SaveRequest& request) const {
+  if (request.incremental) return dirty_pages_;
+  absl::StatusOr<PageSet> pages = OwnPages(*memory_);
+  if (pages.ok()) pages->Merge(stored_pages_);
+  return pages;
+}
+
+absl::Status Machine::SaveRunningMemory(const SaveRequest& request, MemoryFileWriter& writer) {
+  if (absl::StatusOr<PageSet> dirty = CollectDirty(); !dirty.ok()) return dirty.status();
+  const absl::StatusOr<PageSet> pages = PagesToSave(request);
+  if (!pages.ok()) return pages.status();
+  absl::Status status;
+  host_.loop.RunBeside([&] { status = writer.Write(*pages, request.progress); });
+  return status;
 }
 
 absl::Status Machine::SaveMemory(const SaveRequest& request, MemoryFileWriter& writer) {
-  absl::Status status = CollectDirty();
-  if (!status.ok()) return status;
-  if (request.incremental) return writer.Write(dirty_pages_, request.progress);
-  absl::StatusOr<PageSet> pages = OwnPages(*memory_);
-  if (!pages.ok()) return pages.status();
-  pages->Merge(stored_pages_);
-  return writer.Write(*pages, request.progress);
+  if (!config_.machine.track_dirty_pages) {
+    const absl::StatusOr<PageSet> pages = PagesToSave(request);
+    return pages.ok() ? writer.Write(*pages, request.progress) : pages.status();
+  }
+  absl::StatusOr<PageSet> dirty = CollectDirty();
+  if (!dirty.ok()) return dirty.status();
+  // What was written before is in the file already.
+  if (writer.pages_listed() > 0) return writer.Write(*dirty, request.progress);
+  const absl::StatusOr<PageSet> pages = PagesToSave(request);
+  return pages.ok() ? writer.Write(*pages, request.progress) : pages.status();
 }
 
 absl::StatusOr<state::Manifest> Machine::DescribeSnapshot(const SaveRequest& request,
@@ -328,6 +349,9 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
   StateFile state;
   status = WalkPhases(request.order, [&](SavePhase phase) -> absl::Status {
     switch (phase) {
+      case SavePhase::kRunningMemory:
+        if (was_paused || !config_.machine.track_dirty_pages) return absl::OkStatus();
+        return SaveRunningMemory(request, memory);
       case SavePhase::kPauseVcpus:
         paused_at = absl::Now();
         return Pause();
@@ -355,11 +379,15 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
       case SavePhase::kResume:
         return go_on();
       case SavePhase::kPublish: {
-        absl::Status finished = memory.Finish(id);
-        if (!finished.ok()) return finished;
-        state.Add("memory", memory.State().SerializeAsString());
-        state.Add("schema", SnapshotSchema(interrupt_controller_->name()), /*mandatory=*/false);
-        return (*files)->Publish(state);
+        absl::Status published;
+        host_.loop.RunBeside([&] {
+          published = memory.Finish(id);
+          if (!published.ok()) return;
+          state.Add("memory", memory.State().SerializeAsString());
+          state.Add("schema", SnapshotSchema(interrupt_controller_->name()), /*mandatory=*/false);
+          published = (*files)->Publish(state);
+        });
+        return published;
       }
     }
     return absl::InternalError("unknown phase");

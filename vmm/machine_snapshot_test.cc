@@ -139,6 +139,28 @@ TEST_F(MachineSnapshotTest, SaveWithoutPausing) {
   }
 }
 
+// With its writes tracked, a guest runs while most of its memory is written: the first page that is
+// written makes another one dirty here.
+TEST_F(MachineSnapshotTest, WhatIsWrittenMeanwhileIsSavedAsWell) {
+  config_.machine.track_dirty_pages = true;
+  RunToMoment();
+  ASSERT_TRUE(machine_->SetInstructionLimit(std::nullopt).ok());
+  ASSERT_TRUE(machine_->Resume().ok());
+  SaveRequest request = Request("a");
+  std::vector<uint64_t> totals;
+  request.progress = [&](uint64_t done, uint64_t total) {
+    if (done == total) totals.push_back(total);
+  };
+  const absl::StatusOr<SavedSnapshot> saved = machine_->Save(request);
+  ASSERT_TRUE(saved.ok()) << saved.status();
+  EXPECT_FALSE(machine_->is_paused());
+  // The second pass, for which it stood still, had only what it wrote meanwhile.
+  ASSERT_GE(totals.size(), 1u);
+  EXPECT_EQ(totals[0], saved->pages * kGuestPageSize);
+  for (size_t i = 1; i < totals.size(); ++i) EXPECT_LT(totals[i], totals[0]);
+  ASSERT_TRUE(Restore("a", {.load = MemoryLoad::kEager}).ok());
+}
+
 TEST_F(MachineSnapshotTest, DevicesRestoredTwiceAreRefused) {
   RunToMoment();
   ASSERT_TRUE(machine_->Save(Request("a")).ok());

@@ -14,6 +14,7 @@ absl::StatusOr<VmConfig> ConfigOfSnapshot(const Snapshot& snapshot) {
   config->gic =
       snapshot.manifest().interrupt_controller() == "GICv3" ? GicChoice::kV3 : GicChoice::kV5;
   config->software.stop_at.reset();
+  config->has_identity_devices = snapshot.state().Find("device/vmgenid") != nullptr;
   // Where its random numbers are is in the snapshot, and a copy has others.
   config->software.seed.reset();
   return config;
