@@ -159,12 +159,13 @@ class Session {
   void OnInstructionLimit() {
     absl::Status status = machine_->Pause();
     if (status.ok() && !saves_.empty() && machine_->instructions() >= saves_.front().instructions) {
-      const std::string folder = std::move(saves_.front().folder);
+      const auto [count, folder, incremental] = std::move(saves_.front());
       saves_.erase(saves_.begin());
       std::error_code error;
       std::filesystem::create_directories(folder, error);  // Save tells of failures
       SaveRequest request;
       request.paths = SnapshotPaths::InFolder(folder);
+      request.incremental = incremental;
       const absl::StatusOr<SavedSnapshot> saved = machine_->Save(request);
       status = saved.status();
       if (saved.ok()) {

@@ -22,6 +22,7 @@ inline constexpr uint64_t kDefaultSeed = 0;
 struct SaveAt {
   uint64_t instructions = 0;
   std::string folder;
+  bool incremental = false;
 };
 
 struct RunOptions {

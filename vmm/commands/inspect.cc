@@ -13,6 +13,7 @@
 #include "vmm/commands/command.h"
 #include "vmm/exit_status.h"
 #include "vmm/message.h"
+#include "vmm/progress_line.h"
 
 namespace firn {
 namespace {
@@ -62,7 +63,10 @@ absl::Status Verify(const std::string& path, const std::optional<std::string>& m
       Snapshot::Open(SystemFileCalls(), path, memory_file);
   if (!snapshot.ok()) return snapshot.status();
   for (const SnapshotLayer& layer : (*snapshot)->layers()) {
-    absl::Status status = VerifyMemoryFile(layer.memory, layer.index);
+    ProgressLine line("verifying");
+    absl::Status status = VerifyMemoryFile(
+        layer.memory, layer.index, [&](uint64_t done, uint64_t total) { line.Show(done, total); });
+    line.Remove();
     if (!status.ok()) return status;
     if (quiet) continue;
     PrintOutput(absl::StrCat(layer.paths.state, ": ok\n", layer.memory.path(), ": ok, ",

@@ -13,6 +13,7 @@
 #include "vmm/config_json.h"
 #include "vmm/exit_status.h"
 #include "vmm/message.h"
+#include "vmm/progress_line.h"
 #include "vmm/run_vm.h"
 
 namespace firn {
@@ -40,7 +41,9 @@ constexpr FlagSpec kRestoreFlags[] = {
     {"stop-at", "N",
      "software only: stop when the guest has executed N instructions since\n"
      "it was booted, with status 5"},
-    {"save-at", "N:DIR", "software only: save a snapshot to DIR then, and go on; repeatable",
+    {"save-at", "N:DIR",
+     "software only: save a snapshot to DIR then, and go on;\n"
+     "N:DIR:incremental: only what has changed since the last one; repeatable",
      /*repeatable=*/true},
     {"stats", "FILE", "write what the run cost as JSON, at its end"},
     {"quiet", "", "no messages of firn's own but errors"},
@@ -154,6 +157,10 @@ int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timel
     return kExitError;
   }
   timeline.Mark("configured");
+  ProgressLine line("reading memory");
+  if (options.request.load == MemoryLoad::kEager) {
+    options.request.progress = [&](uint64_t done, uint64_t total) { line.Show(done, total); };
+  }
   return RestoreVm(*config, **snapshot, options, timeline);
 }
 

@@ -20,9 +20,11 @@ constexpr FlagSpec kRunFlags[] = {
      "serve the control API, HTTP as Firecracker's, on this unix socket;\n"
      "firn pause, resume and save are clients of it"},
     {"save-at", "N:DIR",
-     "software only: save a snapshot to DIR after N instructions since the\nboot, and go on; "
-     "repeatable",
+     "software only: save a snapshot to DIR after N instructions since the\n"
+     "boot, and go on; N:DIR:incremental: only what has changed since the\n"
+     "last one; repeatable",
      /*repeatable=*/true},
+    {"track-dirty-pages", "", "so that incremental snapshots can be made"},
     {"quiet", "", "no messages of firn's own but errors"},
 };
 
@@ -64,6 +66,7 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
   }
   absl::Status status = ApplyVmFlags(*flags, config);
   if (!status.ok()) return UsageError("run", status.message());
+  if (flags->Has("track-dirty-pages")) config.machine.track_dirty_pages = true;
   status = Validate(config);
   if (!status.ok()) {
     PrintError(status);
