@@ -54,8 +54,9 @@ struct MachineHost {
   Hypervisor& hypervisor;
   EventLoop& loop;
   Timeline& timeline;
-  Entropy& entropy;  // seeds and the guest's virtio-rng
-  ByteSink* output;  // of both consoles; null: nowhere
+  Entropy& entropy;               // seeds and the guest's virtio-rng
+  ByteSink* output;               // of both consoles; null: nowhere
+  PhaseObserver trace = nullptr;  // of saves and restores
 };
 
 class Machine : private VcpuExitHandler {

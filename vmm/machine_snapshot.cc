@@ -153,7 +153,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
   const absl::StatusOr<std::string_view> registers = snapshot.Section(kRegisters);
   if (!registers.ok()) return registers.status();
 
-  status = WalkPhases(request.order, [&](RestorePhase phase) -> absl::Status {
+  status = WalkPhases(request.order, host.trace, [&](RestorePhase phase) -> absl::Status {
     switch (phase) {
       case RestorePhase::kMemory:
         return LoadMemory(snapshot, request.load, *machine->memory_, request.progress);
@@ -306,7 +306,7 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
     return result;
   };
   StateFile state;
-  status = WalkPhases(request.order, [&](SavePhase phase) -> absl::Status {
+  status = WalkPhases(request.order, host_.trace, [&](SavePhase phase) -> absl::Status {
     switch (phase) {
       case SavePhase::kPauseVcpus:
         paused_at = absl::Now();

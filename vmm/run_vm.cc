@@ -59,6 +59,8 @@ Outcome OutcomeOfSignal(int signal) {
   return {"signal", kExitSignalBase + signal, absl::StrCat("ended by signal ", signal)};
 }
 
+void PrintPhase(const WalkedPhase& phase) { PrintMessage(phase.ToString()); }
+
 // One run, over all reboots. Members are destroyed from the last to the first.
 class Session {
  public:
@@ -205,7 +207,8 @@ class Session {
                               .loop = *loop_,
                               .timeline = timeline_,
                               .entropy = *entropy_,
-                              .output = output_.get()};
+                              .output = output_.get(),
+                              .trace = options_.trace ? &PrintPhase : PhaseObserver()};
     const auto on_end = [this](const MachineEnd& end) {
       loop_->Post([this, end] {
         if (end.kind == MachineEnd::Kind::kInstructionLimit) {

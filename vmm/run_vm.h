@@ -28,6 +28,7 @@ struct SaveAt {
 struct RunOptions {
   std::optional<std::string> stats_path;
   std::optional<std::string> api_sock;  // where the control API listens (vmm/api)
+  bool trace = false;                   // say each phase of saves and restores
   bool quiet = false;                   // only errors, and what the guest says
   // Deterministic machines: save when the guest has executed so many instructions, and go on.
   std::vector<SaveAt> saves;  // ascending

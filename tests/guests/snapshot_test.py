@@ -266,6 +266,23 @@ class ControlTest(SnapshotTest):
             self.save_running(["layer", "--incremental"], track=True)
 
 
+class TraceTest(SnapshotTest):
+    PHASE = re.compile(r"firn: (save|restore): ([a-zA-Z ]+) \(\d+\.\d ms\)$", re.MULTILINE)
+
+    def test_phases_in_their_order(self):
+        run = self.saved_run("spin", "--trace", saves=[(300_000_000, "good")], stop_at=300_000_001)
+        self.assertEqual(self.PHASE.findall(run.stderr),
+                         [("save", phase) for phase in
+                          ("pausing vCPUs", "draining devices", "interrupt tables", "registers",
+                           "memory", "resuming", "publishing")])
+        restored = self.restore("good", "--trace", "--quiet", "--stop-at", "300001000")
+        self.assertEqual(self.PHASE.findall(restored.stderr),
+                         [("restore", phase) for phase in
+                          ("memory", "registers", "interrupt tables", "enabling interrupts",
+                           "devices", "time")])
+        self.assertNotIn("restore:", self.restore("good", "--stop-at", "300001000").stderr)
+
+
 class BadSnapshotTest(SnapshotTest):
     def snapshot(self):
         run = self.saved_run("spin", "--cpus", "2", "--disk", f"{self.blank_disk(1)},ro",

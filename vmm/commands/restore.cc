@@ -46,6 +46,7 @@ constexpr FlagSpec kRestoreFlags[] = {
      "N:DIR:incremental: only what has changed since the last one; repeatable",
      /*repeatable=*/true},
     {"stats", "FILE", "write what the run cost as JSON, at its end"},
+    {"trace", "", "say each phase of a save or restore, and the time that it took"},
     {"quiet", "", "no messages of firn's own but errors"},
     kHelpFlag,
 };
@@ -100,6 +101,7 @@ absl::Status ApplyFlags(const Flags& flags, VmConfig& config, RestoreOptions& op
   }
   if (const auto path = flags.Get("stats")) options.run.stats_path = *path;
   if (const auto path = flags.Get("api-sock")) options.run.api_sock = *path;
+  options.run.trace = flags.Has("trace");
   options.run.quiet = flags.Has("quiet");
   return ReadSaveAt(flags, options.run);
 }

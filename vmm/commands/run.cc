@@ -25,6 +25,7 @@ constexpr FlagSpec kRunFlags[] = {
      "last one; repeatable",
      /*repeatable=*/true},
     {"track-dirty-pages", "", "so that incremental snapshots can be made"},
+    {"trace", "", "say each phase of a save or restore, and the time that it took"},
     {"quiet", "", "no messages of firn's own but errors"},
 };
 
@@ -75,6 +76,7 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
   RunOptions options;
   if (const auto path = flags->Get("stats")) options.stats_path = *path;
   if (const auto path = flags->Get("api-sock")) options.api_sock = *path;
+  options.trace = flags->Has("trace");
   options.quiet = flags->Has("quiet");
   status = ReadSaveAt(*flags, options);
   if (!status.ok()) return UsageError("run", status.message());
