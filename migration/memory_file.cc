@@ -249,9 +249,13 @@ absl::StatusOr<MemoryIndex> DecodeMemory(const state::Memory& state) {
   for (const state::MemoryRegion& region : state.regions()) {
     const std::optional<GuestRange> range =
         GuestRange::Create(GuestAddress(region.address()), region.size());
+    // In ascending order: pages are numbered so, and no two regions share one.
+    const uint64_t lowest = index.regions.empty() ? 0 : index.regions.back().end().value;
     if (!range || region.size() % kGuestPageSize != 0 || region.size() == 0 ||
+        region.address() % kGuestPageSize != 0 || region.address() < lowest ||
         region.size() / kGuestPageSize > kMaximumPages - pages) {
-      return absl::DataLossError(absl::StrCat("memory: region of ", region.size(), " bytes"));
+      return absl::DataLossError(
+          absl::StrCat("memory: region of ", region.size(), " bytes at ", region.address()));
     }
     pages += region.size() / kGuestPageSize;
     index.regions.push_back(*range);
