@@ -6,15 +6,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <string_view>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
-#include "migration/schema.pb.h"
+#include "migration/message_types.h"
 
 namespace firn {
 namespace {
@@ -24,7 +22,6 @@ using google::protobuf::io::CodedInputStream;
 
 constexpr size_t kShownBytes = 32;
 constexpr size_t kShownNumbers = 8;
-constexpr int kMaximumDepth = 16;
 // Names come from the file, and are repeated for every field.
 constexpr size_t kMaximumName = 64;
 constexpr size_t kMaximumText = 64 << 20;
@@ -40,47 +37,23 @@ std::string Printable(std::string_view text) {
 
 class Describer {
  public:
-  Describer(const StateFile& file, bool full) : full_(full) {
-    const StateSection* section = file.Find("schema");
-    if (section == nullptr || !schema_.ParseFromString(section->content)) return;
-    for (const state::FileDescriptorProto& proto : schema_.descriptors().file()) {
-      for (const state::DescriptorProto& message : proto.message_type()) {
-        AddMessage(absl::StrCat(".", proto.package(), ".", message.name()), message, 0);
-      }
-    }
-  }
+  Describer(const StateFile& file, bool full) : full_(full), types_(SchemaOf(file)) {}
 
   std::string Describe(const StateSection& section) const {
-    const std::string type = TypeOf(section.name);
+    const std::string type = types_.TypeOf(section.name);
     if (type == "json") return absl::StrCat(Printable(section.content), "\n");
-    const auto message = messages_.find(absl::StrCat(".", type));
+    const state::DescriptorProto* message = types_.Find(absl::StrCat(".", type));
     std::string text;
-    if (message != messages_.end() && DescribeMessage(*message->second, section.content, 1, text)) {
+    if (message != nullptr && DescribeMessage(*message, section.content, 1, text)) {
       return text;
     }
     return absl::StrCat("  ", Bytes(section.content), "\n");
   }
 
  private:
-  void AddMessage(const std::string& name, const state::DescriptorProto& message, int depth) {
-    if (depth > kMaximumDepth) return;
-    messages_[name] = &message;
-    for (const state::DescriptorProto& nested : message.nested_type()) {
-      AddMessage(absl::StrCat(name, ".", nested.name()), nested, depth + 1);
-    }
-  }
-
-  // The longest entry of the schema that names the section or what it begins with.
-  std::string TypeOf(std::string_view section) const {
-    const state::SectionType* best = nullptr;
-    for (const state::SectionType& type : schema_.sections()) {
-      const bool matches = type.section() == section || (absl::EndsWith(type.section(), "/") &&
-                                                         absl::StartsWith(section, type.section()));
-      if (matches && (best == nullptr || type.section().size() > best->section().size())) {
-        best = &type;
-      }
-    }
-    return best == nullptr ? "" : best->message();
+  static std::string_view SchemaOf(const StateFile& file) {
+    const StateSection* section = file.Find("schema");
+    return section == nullptr ? "" : std::string_view(section->content);
   }
 
   std::string Bytes(std::string_view bytes) const {
@@ -97,16 +70,13 @@ class Describer {
   // False where `bytes` is no such message; `text` then holds a part.
   bool DescribeMessage(const state::DescriptorProto& message, std::string_view bytes, int depth,
                        std::string& text) const {
-    if (depth > kMaximumDepth) return false;
+    if (depth > kMaximumMessageDepth) return false;
     CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
                            static_cast<int>(bytes.size()));
     const std::string indent(static_cast<size_t>(depth) * 2, ' ');
     while (const uint32_t tag = input.ReadTag()) {
       const int number = WireFormatLite::GetTagFieldNumber(tag);
-      const state::FieldDescriptorProto* field = nullptr;
-      for (const state::FieldDescriptorProto& candidate : message.field()) {
-        if (candidate.number() == number) field = &candidate;
-      }
+      const state::FieldDescriptorProto* field = MessageTypes::FieldOf(message, number);
       const std::string name = field == nullptr ? absl::StrCat("field ", number)
                                                 : Printable(field->name().substr(0, kMaximumName));
       if (text.size() > kMaximumText) return false;
@@ -151,9 +121,9 @@ class Describer {
     const std::string indent(static_cast<size_t>(depth) * 2, ' ');
     const int type = field == nullptr ? 0 : field->type();
     if (type == WireFormatLite::TYPE_MESSAGE) {
-      const auto nested = messages_.find(field->type_name());
+      const state::DescriptorProto* nested = types_.Find(field->type_name());
       std::string inner;
-      if (nested != messages_.end() && DescribeMessage(*nested->second, value, depth + 1, inner)) {
+      if (nested != nullptr && DescribeMessage(*nested, value, depth + 1, inner)) {
         absl::StrAppend(&text, indent, name, " {\n", inner, indent, "}\n");
         return;
       }
@@ -192,8 +162,7 @@ class Describer {
   }
 
   const bool full_;
-  state::Schema schema_;
-  std::map<std::string, const state::DescriptorProto*, std::less<>> messages_;
+  const MessageTypes types_;
 };
 
 }  // namespace

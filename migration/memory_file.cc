@@ -196,31 +196,43 @@ absl::Status MemoryFileWriter::Finish(const SnapshotId& id) {
     }
     run = listed_.NextRun((chunk + 1) * kChunkPages);
   }
-  Footer footer = {
-      .magic = {}, .size = table_.pages() * kGuestPageSize, .id = {}, .crc = 0, .zero = 0};
-  kFooterMagic.copy(footer.magic, sizeof(footer.magic));
-  std::copy(id.begin(), id.end(), footer.id);
-  footer.crc = FooterCrc(footer);
-  return file_.Write(footer.size, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&footer),
-                                                      sizeof(footer)));
+  return WriteMemoryFooter(file_, table_.pages() * kGuestPageSize, id);
 }
 
 state::Memory MemoryFileWriter::State() const {
+  std::vector<GuestRange> ranges;
+  for (const GuestMemoryRegion& region : regions_) ranges.push_back(region.range);
+  std::vector<uint32_t> checksums;
+  for (PageRun run = listed_.NextRun(0); run.count > 0;) {
+    const uint64_t chunk = run.first / kChunkPages;
+    checksums.push_back(checksums_[chunk].value_or(0));
+    run = listed_.NextRun((chunk + 1) * kChunkPages);
+  }
+  return EncodeMemory(ranges, listed_, checksums);
+}
+
+state::Memory EncodeMemory(absl::Span<const GuestRange> regions, const PageSet& listed,
+                           absl::Span<const uint32_t> checksums) {
   state::Memory memory;
   memory.set_page_size(kGuestPageSize);
   memory.set_chunk_pages(kChunkPages);
-  for (const GuestMemoryRegion& region : regions_) {
+  for (const GuestRange& range : regions) {
     state::MemoryRegion& out = *memory.add_regions();
-    out.set_address(region.range.base().value);
-    out.set_size(region.range.size());
+    out.set_address(range.base().value);
+    out.set_size(range.size());
   }
-  for (const uint64_t number : EncodeRuns(listed_)) memory.add_pages(number);
-  for (PageRun run = listed_.NextRun(0); run.count > 0;) {
-    const uint64_t chunk = run.first / kChunkPages;
-    memory.add_checksums(checksums_[chunk].value_or(0));
-    run = listed_.NextRun((chunk + 1) * kChunkPages);
-  }
+  for (const uint64_t number : EncodeRuns(listed)) memory.add_pages(number);
+  for (const uint32_t checksum : checksums) memory.add_checksums(checksum);
   return memory;
+}
+
+absl::Status WriteMemoryFooter(File& file, uint64_t size, const SnapshotId& id) {
+  Footer footer = {.magic = {}, .size = size, .id = {}, .crc = 0, .zero = 0};
+  kFooterMagic.copy(footer.magic, sizeof(footer.magic));
+  std::copy(id.begin(), id.end(), footer.id);
+  footer.crc = FooterCrc(footer);
+  return file.Write(
+      size, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&footer), sizeof(footer)));
 }
 
 absl::StatusOr<MemoryIndex> DecodeMemory(const state::Memory& state) {
@@ -237,9 +249,13 @@ absl::StatusOr<MemoryIndex> DecodeMemory(const state::Memory& state) {
   for (const state::MemoryRegion& region : state.regions()) {
     const std::optional<GuestRange> range =
         GuestRange::Create(GuestAddress(region.address()), region.size());
+    // In ascending order: pages are numbered so, and no two regions share one.
+    const uint64_t lowest = index.regions.empty() ? 0 : index.regions.back().end().value;
     if (!range || region.size() % kGuestPageSize != 0 || region.size() == 0 ||
+        region.address() % kGuestPageSize != 0 || region.address() < lowest ||
         region.size() / kGuestPageSize > kMaximumPages - pages) {
-      return absl::DataLossError(absl::StrCat("memory: region of ", region.size(), " bytes"));
+      return absl::DataLossError(
+          absl::StrCat("memory: region of ", region.size(), " bytes at ", region.address()));
     }
     pages += region.size() / kGuestPageSize;
     index.regions.push_back(*range);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,6 +23,10 @@
 namespace firn {
 
 using SnapshotId = std::array<uint8_t, 16>;
+// As messages have it.
+inline std::string_view IdBytes(const SnapshotId& id) {
+  return {reinterpret_cast<const char*>(id.data()), id.size()};
+}
 // 32 hexadecimal digits.
 std::string FormatSnapshotId(const SnapshotId& id);
 
@@ -84,6 +89,13 @@ class MemoryFileWriter {
   std::vector<std::optional<uint32_t>> checksums_;  // by chunk; none: not known yet
   uint64_t bytes_written_ = 0;
 };
+
+// The `memory` section of a file of these regions. `checksums` are those of the chunks that have
+// pages of `listed`, ascending.
+state::Memory EncodeMemory(absl::Span<const GuestRange> regions, const PageSet& listed,
+                           absl::Span<const uint32_t> checksums);
+// Writes the footer behind `size` bytes of pages.
+absl::Status WriteMemoryFooter(File& file, uint64_t size, const SnapshotId& id);
 
 // What a memory file says of itself, checked: its pages and their checksums.
 struct MemoryIndex {

@@ -5,10 +5,13 @@
 #define FIRN_MIGRATION_PHASES_H_
 
 #include <array>
+#include <functional>
+#include <string>
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 
 namespace firn {
@@ -47,10 +50,23 @@ inline constexpr std::array kRestoreOrder = {
 std::string_view PhaseName(SavePhase phase);
 std::string_view PhaseName(RestorePhase phase);
 
+// A phase that was walked: the last has an error where the walk ended with one.
+struct WalkedPhase {
+  std::string_view walk;  // "save" or "restore"
+  std::string_view phase;
+  absl::Duration time;
+  absl::Status status;
+
+  // "save: memory (12.3 ms)"; behind it the error.
+  std::string ToString() const;
+};
+// Called on the thread of the walk, after each phase; may be null.
+using PhaseObserver = std::function<void(const WalkedPhase&)>;
+
 // Does each of `order` in its turn, up to the first error, which then names the phase.
-absl::Status WalkPhases(absl::Span<const SavePhase> order,
+absl::Status WalkPhases(absl::Span<const SavePhase> order, const PhaseObserver& observer,
                         absl::FunctionRef<absl::Status(SavePhase)> phase);
-absl::Status WalkPhases(absl::Span<const RestorePhase> order,
+absl::Status WalkPhases(absl::Span<const RestorePhase> order, const PhaseObserver& observer,
                         absl::FunctionRef<absl::Status(RestorePhase)> phase);
 
 }  // namespace firn

@@ -15,7 +15,6 @@
 namespace firn {
 namespace {
 
-constexpr std::string_view kMagic = "FIRNSNAP";
 constexpr uint32_t kMaximumSections = 4096;
 constexpr size_t kNameSize = 40;
 constexpr uint32_t kMandatory = 1;
@@ -76,9 +75,9 @@ std::optional<std::string> NameOf(const char (&field)[kNameSize]) {
 
 absl::StatusOr<Header> DecodeHeader(std::string_view bytes) {
   Header header;
-  if (bytes.size() < sizeof(header) || bytes.substr(0, kMagic.size()) != kMagic) {
+  if (bytes.size() < sizeof(header) || bytes.substr(0, kStateMagic.size()) != kStateMagic) {
     return absl::DataLossError("this is not a state file of a snapshot: it does not begin with " +
-                               std::string(kMagic));
+                               std::string(kStateMagic));
   }
   memcpy(&header, bytes.data(), sizeof(header));
   if (header.container_version != kContainerVersion) {
@@ -125,7 +124,7 @@ std::string EncodeStateFile(const StateFile& file) {
                    .file_size = offset,
                    .table_crc = Crc(table),
                    .header_crc = 0};
-  kMagic.copy(header.magic, sizeof(header.magic));
+  kStateMagic.copy(header.magic, sizeof(header.magic));
   header.header_crc = HeaderCrc(header);
   std::string bytes(BytesOf(header));
   bytes.reserve(offset);

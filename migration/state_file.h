@@ -13,6 +13,7 @@
 
 namespace firn {
 
+inline constexpr std::string_view kStateMagic = "FIRNSNAP";  // the file begins with it
 inline constexpr uint16_t kContainerVersion = 1;
 // The newest format that this firn writes and restores.
 inline constexpr uint16_t kFormatVersion = 1;

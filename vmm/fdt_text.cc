@@ -85,7 +85,8 @@ absl::StatusOr<std::string> FdtToText(absl::Span<const std::byte> blob) {
   std::string text = "/dts-v1/;\n\n";
   int depth = -1;
   int last_depth = -1;
-  for (int node = fdt_next_node(fdt, -1, &depth); node >= 0;
+  // Behind the root's end the depth is below that of the root.
+  for (int node = fdt_next_node(fdt, -1, &depth); node >= 0 && depth >= 0;
        node = fdt_next_node(fdt, node, &depth)) {
     for (; last_depth >= depth; --last_depth) {
       absl::StrAppend(&text, std::string(static_cast<size_t>(last_depth), '\t'), "};\n");

@@ -54,8 +54,9 @@ struct MachineHost {
   Hypervisor& hypervisor;
   EventLoop& loop;
   Timeline& timeline;
-  Entropy& entropy;  // seeds and the guest's virtio-rng
-  ByteSink* output;  // of both consoles; null: nowhere
+  Entropy& entropy;               // seeds and the guest's virtio-rng
+  ByteSink* output;               // of both consoles; null: nowhere
+  PhaseObserver trace = nullptr;  // of saves and restores
 };
 
 class Machine : private VcpuExitHandler {
@@ -184,7 +185,6 @@ class Machine : private VcpuExitHandler {
     SnapshotId id;
     std::string state_path;
   };
-  static bool LiesOn(const std::string& state_path, const Base& base);
   std::optional<Base> base_;
   PageSet stored_pages_{0};  // in the files that guest memory is a private mapping of
   PageSet dirty_pages_{0};   // since `base_`, with track_dirty_pages

@@ -3,8 +3,6 @@
 #include "vmm/machine_snapshot.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -15,6 +13,7 @@
 #include "arch-aarch64/vcpu_state.h"
 #include "hypervisor/errno_status.h"
 #include "hypervisor/register_id.h"
+#include "migration/chain.h"
 #include "migration/page_scan.h"
 #include "migration/section.h"
 #include "migration/snapshot_writer.h"
@@ -154,7 +153,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
   const absl::StatusOr<std::string_view> registers = snapshot.Section(kRegisters);
   if (!registers.ok()) return registers.status();
 
-  status = WalkPhases(request.order, [&](RestorePhase phase) -> absl::Status {
+  status = WalkPhases(request.order, host.trace, [&](RestorePhase phase) -> absl::Status {
     switch (phase) {
       case RestorePhase::kMemory:
         return LoadMemory(snapshot, request.load, *machine->memory_, request.progress);
@@ -294,20 +293,6 @@ absl::StatusOr<state::Manifest> Machine::DescribeSnapshot(const SaveRequest& req
   return manifest;
 }
 
-// Whether what is at `state_path` is the base or one of those that it lies on.
-bool Machine::LiesOn(const std::string& state_path, const Base& base) {
-  std::error_code error;
-  const auto same = [&](const std::string& path) {
-    return std::filesystem::equivalent(state_path, path, error);
-  };
-  if (same(base.state_path)) return true;
-  const absl::StatusOr<std::unique_ptr<Snapshot>> chain =
-      Snapshot::Open(SystemFileCalls(), base.state_path);
-  if (!chain.ok()) return false;
-  return std::any_of((*chain)->layers().begin(), (*chain)->layers().end(),
-                     [&](const SnapshotLayer& layer) { return same(layer.paths.state); });
-}
-
 absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
   if (request.incremental && !config_.machine.track_dirty_pages) {
     return absl::FailedPreconditionError(
@@ -318,11 +303,10 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
     return absl::FailedPreconditionError(
         "there is no snapshot yet for an incremental one to lie on: make a full one first");
   }
-  if (request.incremental && LiesOn(request.paths.state, *base_)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(request.paths.state,
-                     " is the snapshot that an incremental one would lie on, or one below "
-                     "it: give it another name"));
+  if (request.incremental) {
+    absl::Status can =
+        CheckNewLayer(*request.files, request.paths.state, base_->state_path, base_->id);
+    if (!can.ok()) return can;
   }
   const SnapshotId id = NewSnapshotId();
   absl::StatusOr<std::unique_ptr<SnapshotWriter>> files =
@@ -347,7 +331,7 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
     return result;
   };
   StateFile state;
-  status = WalkPhases(request.order, [&](SavePhase phase) -> absl::Status {
+  status = WalkPhases(request.order, host_.trace, [&](SavePhase phase) -> absl::Status {
     switch (phase) {
       case SavePhase::kRunningMemory:
         if (was_paused || !config_.machine.track_dirty_pages) return absl::OkStatus();

@@ -116,6 +116,33 @@ TEST_F(MachineSnapshotTest, IncrementalOverItsOwnChainIsRefused) {
   EXPECT_TRUE(Restore("b").ok());
 }
 
+// Not only at the restore: the guest may be gone by then.
+TEST_F(MachineSnapshotTest, LayerTooManyIsRefusedBeforeItIsWritten) {
+  RunToMoment();
+  ASSERT_TRUE(machine_->Save(Request("0")).ok());
+  for (size_t i = 1; i < kMaximumChain; ++i) {
+    SaveRequest layer = Request(absl::StrCat(i));
+    layer.incremental = true;
+    ASSERT_TRUE(machine_->Save(layer).ok()) << i;
+  }
+  SaveRequest layer = Request("one-more");
+  layer.incremental = true;
+  EXPECT_THAT(machine_->Save(layer).status().message(), HasSubstr("make a full snapshot"));
+  EXPECT_TRUE(std::filesystem::is_empty(Path("one-more")));
+  EXPECT_TRUE(Restore(absl::StrCat(kMaximumChain - 1)).ok());
+}
+
+TEST_F(MachineSnapshotTest, LayerOnABaseThatIsGoneIsRefused) {
+  RunToMoment();
+  ASSERT_TRUE(machine_->Save(Request("a")).ok());
+  std::filesystem::remove_all(Path("a"));
+  SaveRequest layer = Request("b");
+  layer.incremental = true;
+  EXPECT_EQ(GetErrno(machine_->Save(layer).status()), ENOENT);
+  EXPECT_TRUE(std::filesystem::is_empty(Path("b")));
+  EXPECT_TRUE(machine_->Save(Request("b")).ok());
+}
+
 // KVM gives nothing out of a VM that runs: a save that forgets to pause fails, and the guest runs
 // on.
 TEST_F(MachineSnapshotTest, SaveWithoutPausing) {

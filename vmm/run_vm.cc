@@ -42,6 +42,8 @@ uint64_t RandomSeed() {
   return std::bit_cast<uint64_t>(seed);
 }
 
+void PrintPhase(const WalkedPhase& phase) { PrintMessage(phase.ToString()); }
+
 // One run, over all reboots. Members are destroyed from the last to the first.
 class Session {
  public:
@@ -202,12 +204,13 @@ class Session {
   void OnInstructionLimit() {
     absl::Status status = machine_->Pause();
     if (status.ok() && !saves_.empty() && machine_->instructions() >= saves_.front().instructions) {
-      const std::string folder = std::move(saves_.front().folder);
+      const auto [count, folder, incremental] = std::move(saves_.front());
       saves_.erase(saves_.begin());
       std::error_code error;
       std::filesystem::create_directories(folder, error);  // Save tells of failures
       SaveRequest request;
       request.paths = SnapshotPaths::InFolder(folder);
+      request.incremental = incremental;
       const absl::StatusOr<SavedSnapshot> saved = machine_->Save(request);
       status = saved.status();
       if (saved.ok()) {
@@ -247,7 +250,8 @@ class Session {
                               .loop = *loop_,
                               .timeline = timeline_,
                               .entropy = *entropy_,
-                              .output = output_.get()};
+                              .output = output_.get(),
+                              .trace = options_.trace ? &PrintPhase : PhaseObserver()};
     const auto on_end = [this](const MachineEnd& end) {
       loop_->Post([this, end] {
         if (end.kind == MachineEnd::Kind::kInstructionLimit) {

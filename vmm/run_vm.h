@@ -24,11 +24,13 @@ inline constexpr uint64_t kDefaultSeed = 0;
 struct SaveAt {
   uint64_t instructions = 0;
   std::string folder;
+  bool incremental = false;
 };
 
 struct RunOptions {
   std::optional<std::string> stats_path;
   std::optional<std::string> api_sock;  // where the control API listens (vmm/api)
+  bool trace = false;                   // say each phase of saves and restores
   bool quiet = false;                   // only errors, and what the guest says
   // Deterministic machines: save when the guest has executed so many instructions, and go on.
   std::vector<SaveAt> saves;  // ascending

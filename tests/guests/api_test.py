@@ -97,7 +97,9 @@ class RequestTest(ApiTest):
             self.assertEqual(config["machine-config"]["mem_size_mib"], 192)
             # It is a configuration: the device tree of both is the same.
             (self.folder / "vm.json").write_text(json.dumps(config))
-            self.assertEqual(self.firn("fdt", "--config", "vm.json").stdout,
+            tree = self.firn("fdt", "--config", "vm.json")
+            self.assertEqual(tree.status, 0, str(tree))
+            self.assertEqual(tree.stdout,
                              self.firn("fdt", "--cmdline", config["boot-source"]["boot_args"],
                                        *arguments).stdout)
 

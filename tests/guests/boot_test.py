@@ -96,6 +96,22 @@ class BootTest(GuestTest):
                              check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.assertEqual(re.findall("warning.*", dtc.stdout, re.IGNORECASE), [])
 
+    def test_device_tree_as_text(self):
+        """What is printed is source text of the same tree."""
+        blob = self.folder / "vm.dtb"
+        arguments = ["fdt", "--cpus", "2", "--memory", "64M"]
+        self.assertEqual(self.firn(*arguments, "--dtb", str(blob)).status, 0)
+        outcome = self.firn(*arguments)
+        self.assertEqual(outcome.status, 0, str(outcome))
+        built = subprocess.run(["dtc", "-I", "dts", "-O", "dtb"], input=outcome.stdout, check=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+        def sorted_source(data):
+            return subprocess.run(["dtc", "-s", "-I", "dtb", "-O", "dts"], input=data, check=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+        self.assertEqual(sorted_source(built.stdout), sorted_source(blob.read_bytes()))
+
     def _folder_with(self, name, data):
         folder = self.folder / "extra"
         folder.mkdir()

@@ -25,7 +25,8 @@ class SnapshotTest(GuestTest):
         return match[1], match[2]
 
     def saved_run(self, program, *arguments, saves, stop_at=None, **options):
-        flags = [word for count, name in saves for word in ("--save-at", f"{count}:{name}")]
+        """`saves`: (instructions, folder), or (instructions, folder, "incremental")."""
+        flags = [word for save in saves for word in ("--save-at", ":".join(map(str, save)))]
         if stop_at is not None:
             flags += ["--stop-at", str(stop_at)]
         return self.firn(*self.guest_arguments(program, *flags, *arguments, **options))
@@ -100,6 +101,89 @@ class OracleTest(SnapshotTest):
             last = following
         outcome = self.restore(last, "--identity", "keep", "--stop-at", str(stop_at))
         self.assertEqual(self.state_of(outcome), expected)
+
+
+class ChainTest(SnapshotTest):
+    """Incremental saves, and what firn compact makes of them."""
+
+    moments = [900_000_000 + 50_000_000 * i for i in range(4)]
+    names = ["base", "layer1", "layer2", "layer3"]
+    stop_at = 1_200_000_000
+
+    def chain(self, *arguments, words=("firn.seed=7",)):
+        """Saves a base and three layers, each on the last; returns the guest's state at the end."""
+        saves = [(moment, name) if name == "base" else (moment, name, "incremental")
+                 for moment, name in zip(self.moments, self.names)]
+        run = self.saved_run("checksum", "--cpus", "2", "--track-dirty-pages", *arguments,
+                             saves=saves, stop_at=self.stop_at, words=words)
+        return self.state_of(run)
+
+    def state_after(self, name, *arguments):
+        return self.state_of(self.restore(name, "--identity", "keep", "--stop-at",
+                                          str(self.stop_at), *arguments))
+
+    def test_every_layer_goes_on_as_the_saved_guest(self):
+        expected = self.chain()
+        for index, name in enumerate(self.names):
+            # A save is an event for the order of the vCPUs: it is made here too.
+            saves = [word for moment in self.moments[index + 1:]
+                     for word in ("--save-at", f"{moment}:later")]
+            self.assertEqual(self.state_after(name, *saves), expected, name)
+        self.assertEqual(self.state_after("layer3", "--memory-load", "eager"), expected)
+
+    def test_layers_of_the_posted_series(self):
+        expected = self.chain("--dialect", "b")
+        self.assertEqual(self.state_after("layer3"), expected)
+
+    def test_compacted(self):
+        expected = self.chain()
+        outcome = self.firn("compact", "layer3", "--into", "full")
+        self.assertEqual(outcome.status, 0, str(outcome))
+        self.assertIn("4 snapshots in one", outcome.console)
+        self.assertEqual(self.firn("verify", "full").status, 0)
+        self.assertEqual(self.state_after("full"), expected)
+        # In place, only at the end of the chain.
+        outcome = self.firn("compact", "layer2")
+        self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
+        self.assertRegex(outcome.stderr, "layer3/state lies on layer2/state")
+        outcome = self.firn("compact", "layer3", "--into", "base")
+        self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
+        self.assertIn("is one of the files to be read", outcome.stderr)
+        self.assertEqual(self.state_after("layer3"), expected)
+        self.assertEqual(self.firn("compact", "layer3", "--quiet").stdout, b"")
+        for name in ("base", "layer1", "layer2"):
+            shutil.rmtree(self.folder / name)
+        self.assertEqual(self.state_after("layer3", "--memory-load", "eager"), expected)
+        self.assertEqual((self.folder / "layer3/memory").stat().st_blocks,
+                         (self.folder / "full/memory").stat().st_blocks)
+        # It is a base like any other.
+        outcome = self.restore("layer3", "--track-dirty-pages", "--identity", "keep", "--save-at",
+                               "1100000000:again:incremental", "--stop-at", str(self.stop_at))
+        self.assertEqual(self.state_after("again"), self.state_of(outcome))
+
+    def test_compact_of_what_is_no_chain(self):
+        self.saved_run("spin", saves=[(300_000_000, "good")], stop_at=300_000_001)
+        outcome = self.firn("compact", "good")
+        self.assertEqual(outcome.status, 0, str(outcome))
+        self.assertIn("a full snapshot already", outcome.console)
+        self.assertEqual(self.firn("compact", "good", "--into", "copy").status, 0)
+        self.assertEqual(self.firn("verify", "copy").status, 0)
+        outcome = self.firn("compact", "nowhere", "--into", "new")
+        self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
+        self.assertFalse((self.folder / "new").exists())
+        self.assertEqual(self.firn("compact").status, guest.STATUS_USAGE)
+
+    def test_layer_on_a_base_that_was_replaced(self):
+        run = self.saved_run("spin", "--track-dirty-pages",
+                             saves=[(300_000_000, "base"), (310_000_000, "layer", "incremental")],
+                             stop_at=310_000_001)
+        self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
+        self.firn("compact", "layer", "--into", "full")
+        shutil.rmtree(self.folder / "base")
+        (self.folder / "full").rename(self.folder / "base")
+        outcome = self.restore("layer")
+        self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
+        self.assertIn("it was replaced since", outcome.stderr)
 
 
 class RestoredGuestTest(SnapshotTest):
@@ -180,6 +264,23 @@ class ControlTest(SnapshotTest):
             self.save_running(["layer", "--incremental"])
         with self.assertRaisesRegex(AssertionError, "make a full one first"):
             self.save_running(["layer", "--incremental"], track=True)
+
+
+class TraceTest(SnapshotTest):
+    PHASE = re.compile(r"firn: (save|restore): ([a-zA-Z ]+) \(\d+\.\d ms\)$", re.MULTILINE)
+
+    def test_phases_in_their_order(self):
+        run = self.saved_run("spin", "--trace", saves=[(300_000_000, "good")], stop_at=300_000_001)
+        self.assertEqual(self.PHASE.findall(run.stderr),
+                         [("save", phase) for phase in
+                          ("memory of the running guest", "pausing vCPUs", "draining devices",
+                           "interrupt tables", "registers", "memory", "resuming", "publishing")])
+        restored = self.restore("good", "--trace", "--quiet", "--stop-at", "300001000")
+        self.assertEqual(self.PHASE.findall(restored.stderr),
+                         [("restore", phase) for phase in
+                          ("memory", "registers", "interrupt tables", "enabling interrupts",
+                           "devices", "time")])
+        self.assertNotIn("restore:", self.restore("good", "--stop-at", "300001000").stderr)
 
 
 class BadSnapshotTest(SnapshotTest):

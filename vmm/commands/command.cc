@@ -26,6 +26,7 @@ constexpr Command kCommands[] = {
     {"restore", "go on where a snapshot was made", &RestoreCommand, &RestoreHelp},
     {"inspect", "show a snapshot as text", &InspectCommand, &InspectHelp},
     {"verify", "check a snapshot", &VerifyCommand, &VerifyHelp},
+    {"compact", "fold a chain of incremental snapshots into one", &CompactCommand, &CompactHelp},
     {"fdt", "print the device tree of a configuration", &FdtCommand, &FdtHelp},
     {"doctor", "say what this machine can do", &DoctorCommand, &DoctorHelp},
     {"help", "show help, also of one command", &HelpCommand, &HelpHelp},

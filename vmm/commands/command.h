@@ -36,6 +36,8 @@ int InspectCommand(absl::Span<const std::string_view> arguments, Timeline& timel
 std::string InspectHelp();
 int VerifyCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
 std::string VerifyHelp();
+int CompactCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
+std::string CompactHelp();
 int DoctorCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);
 std::string DoctorHelp();
 int HelpCommand(absl::Span<const std::string_view> arguments, Timeline& timeline);

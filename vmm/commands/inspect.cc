@@ -13,6 +13,8 @@
 #include "vmm/commands/command.h"
 #include "vmm/exit_status.h"
 #include "vmm/message.h"
+#include "vmm/progress_line.h"
+#include "vmm/snapshot_check.h"
 
 namespace firn {
 namespace {
@@ -62,7 +64,14 @@ absl::Status Verify(const std::string& path, const std::optional<std::string>& m
       Snapshot::Open(SystemFileCalls(), path, memory_file);
   if (!snapshot.ok()) return snapshot.status();
   for (const SnapshotLayer& layer : (*snapshot)->layers()) {
-    absl::Status status = VerifyMemoryFile(layer.memory, layer.index);
+    const absl::StatusOr<StateFile> state = ReadState(layer.paths.state);
+    if (!state.ok()) return state.status();
+    absl::Status status = CheckSnapshotState(*state);
+    if (!status.ok()) return Annotate(status, layer.paths.state);
+    ProgressLine line("verifying");
+    status = VerifyMemoryFile(layer.memory, layer.index,
+                              [&](uint64_t done, uint64_t total) { line.Show(done, total); });
+    line.Remove();
     if (!status.ok()) return status;
     if (quiet) continue;
     PrintOutput(absl::StrCat(layer.paths.state, ": ok\n", layer.memory.path(), ": ok, ",
@@ -112,7 +121,8 @@ std::string VerifyHelp() {
       "Usage: firn verify DIR|FILE [FLAGS]\n\n"
       "Reads the whole snapshot in DIR, or that of state file FILE, and all that it lies on, and "
       "checks\n"
-      "every checksum. Nothing is restored.\n\n",
+      "every checksum, and that each section of the state is what it should be. Nothing is "
+      "restored.\n\n",
       FlagsHelp(kVerifyFlags),
       "\nExample:\n"
       "  firn verify snapshot\n");

@@ -14,6 +14,7 @@
 #include "vmm/config.h"
 #include "vmm/exit_status.h"
 #include "vmm/message.h"
+#include "vmm/progress_line.h"
 #include "vmm/run_vm.h"
 #include "vmm/snapshot_config.h"
 
@@ -49,9 +50,12 @@ constexpr FlagSpec kRestoreFlags[] = {
     {"stop-at", "N",
      "software only: stop when the guest has executed N instructions since\n"
      "it was booted, with status 5"},
-    {"save-at", "N:DIR", "software only: save a snapshot to DIR then, and go on; repeatable",
+    {"save-at", "N:DIR",
+     "software only: save a snapshot to DIR then, and go on;\n"
+     "N:DIR:incremental: only what has changed since the last one; repeatable",
      /*repeatable=*/true},
     {"stats", "FILE", "write what the run cost as JSON, at its end"},
+    {"trace", "", "say each phase of a save or restore, and the time that it took"},
     {"quiet", "", "no messages of firn's own but errors"},
     kHelpFlag,
 };
@@ -106,6 +110,7 @@ absl::Status ApplyFlags(const Flags& flags, VmConfig& config, RestoreOptions& op
   }
   if (const auto path = flags.Get("stats")) options.run.stats_path = *path;
   if (const auto path = flags.Get("api-sock")) options.run.api_sock = *path;
+  options.run.trace = flags.Has("trace");
   options.run.quiet = flags.Has("quiet");
   return ReadSaveAt(flags, options.run);
 }
@@ -172,6 +177,10 @@ int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timel
     return kExitError;
   }
   timeline.Mark("configured");
+  ProgressLine line("reading memory");
+  if (options.request.load == MemoryLoad::kEager && !flags->Has("count")) {
+    options.request.progress = [&](uint64_t done, uint64_t total) { line.Show(done, total); };
+  }
   if (!flags->Has("count")) return RestoreVm(*config, **snapshot, options, timeline);
   return RestoreClones(*flags->Get("count"), *config, **snapshot, options, timeline);
 }

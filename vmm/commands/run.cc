@@ -22,15 +22,19 @@ constexpr FlagSpec kRunFlags[] = {
      "serve the control API, HTTP as Firecracker's, on this unix socket;\n"
      "firn pause, resume and save are clients of it"},
     {"save-at", "N:DIR",
-     "software only: save a snapshot to DIR after N instructions since the\nboot, and go on; "
-     "repeatable",
+     "software only: save a snapshot to DIR after N instructions since the\n"
+     "boot, and go on; N:DIR:incremental: only what has changed since the\n"
+     "last one; repeatable",
      /*repeatable=*/true},
+    {"track-dirty-pages", "", "so that incremental snapshots can be made"},
+    {"trace", "", "say each phase of a save or restore, and the time that it took"},
     {"quiet", "", "no messages of firn's own but errors"},
 };
 
 // What still says something where the rest comes from a snapshot.
 bool IsForSnapshots(std::string_view flag) {
-  constexpr std::string_view kFlags[] = {"api-sock", "console", "hypervisor", "stats", "quiet"};
+  constexpr std::string_view kFlags[] = {"api-sock", "console", "hypervisor",
+                                         "stats",    "trace",   "quiet"};
   return std::find(std::begin(kFlags), std::end(kFlags), flag) != std::end(kFlags);
 }
 
@@ -84,6 +88,7 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
   RunOptions options;
   if (const auto path = flags->Get("stats")) options.stats_path = *path;
   if (const auto path = flags->Get("api-sock")) options.api_sock = *path;
+  options.trace = flags->Has("trace");
   options.quiet = flags->Has("quiet");
   if (options.api_sock && !flags->Has("kernel") && !flags->Has("config")) {
     return Serve(*flags, options, timeline);
@@ -99,6 +104,7 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
   }
   absl::Status status = ApplyVmFlags(*flags, config);
   if (!status.ok()) return UsageError("run", status.message());
+  if (flags->Has("track-dirty-pages")) config.machine.track_dirty_pages = true;
   status = Validate(config);
   if (!status.ok()) {
     PrintError(status);

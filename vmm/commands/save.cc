@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "hypervisor/errno_status.h"
 #include "vmm/commands/api_call.h"
 #include "vmm/commands/command.h"
+#include "vmm/commands/snapshot_folder.h"
 #include "vmm/exit_status.h"
 #include "vmm/json.h"
 #include "vmm/message.h"
+#include "vmm/progress_line.h"
 
 namespace firn {
 namespace {
@@ -23,41 +18,6 @@ namespace {
 constexpr FlagSpec kSaveFlags[] = {
     {"incremental", "", "only what has changed since the last save"},
     kHelpFlag,
-};
-
-// A folder for a snapshot. Guest memory goes there, so it is its owner's alone.
-class SnapshotFolder {
- public:
-  // The path is made absolute, as the other firn may run in another folder.
-  static absl::StatusOr<SnapshotFolder> Make(std::string_view path) {
-    if (path.empty()) return absl::InvalidArgumentError("DIR is empty");
-    std::error_code error;
-    SnapshotFolder folder;
-    folder.path_ = std::filesystem::absolute(path, error).lexically_normal().string();
-    if (error) return ErrnoStatus(error.value(), "the current folder");
-    if (mkdir(folder.path_.c_str(), 0700) == 0) {
-      folder.is_new_ = true;
-      return folder;
-    }
-    const int mkdir_error = errno;
-    struct stat stat = {};
-    if (mkdir_error == EEXIST && ::stat(folder.path_.c_str(), &stat) == 0) {
-      if (S_ISDIR(stat.st_mode)) return folder;
-      return absl::AlreadyExistsError(absl::StrCat(folder.path_, ": a file of this name is there"));
-    }
-    return ErrnoStatus(mkdir_error, absl::StrCat("mkdir ", folder.path_));
-  }
-
-  std::string File(std::string_view name) const { return absl::StrCat(path_, "/", name); }
-
-  // For a save that failed: nothing is left of a folder that was made for it and is empty.
-  void Drop() const {
-    if (is_new_) rmdir(path_.c_str());
-  }
-
- private:
-  std::string path_;
-  bool is_new_ = false;
 };
 
 absl::StatusOr<std::string> Body(const SnapshotFolder& folder, bool is_incremental) {
@@ -80,6 +40,7 @@ absl::Status Save(std::string_view socket, std::string_view path, bool is_increm
   absl::StatusOr<std::string> body = Body(*folder, is_incremental);
   absl::Status status = body.status();
   if (status.ok()) {
+    const ElapsedLine line("saving");
     // However large the guest is and slow the disk.
     status =
         CallApi(socket, {.method = "PUT", .target = "/snapshot/create", .body = *std::move(body)},

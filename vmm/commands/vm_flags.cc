@@ -107,10 +107,12 @@ absl::Status ReadSaveAt(const Flags& flags, RunOptions& options) {
     const size_t colon = text.find(':');
     const absl::StatusOr<uint64_t> count = ParseNumber(text.substr(0, colon));
     if (!count.ok()) return Annotate(count.status(), "--save-at");
-    if (colon == std::string_view::npos || colon + 1 == text.size()) {
+    std::string_view folder = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+    const bool incremental = absl::ConsumeSuffix(&folder, ":incremental");
+    if (folder.empty()) {
       return absl::InvalidArgumentError("--save-at takes N:DIR, and DIR is missing");
     }
-    options.saves.push_back({*count, std::string(text.substr(colon + 1))});
+    options.saves.push_back({*count, std::string(folder), incremental});
   }
   std::stable_sort(
       options.saves.begin(), options.saves.end(),

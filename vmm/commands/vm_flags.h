@@ -22,7 +22,7 @@ std::vector<FlagSpec> WithVmFlags(absl::Span<const FlagSpec> more);
 // drives. InvalidArgument names the flag whose value is malformed.
 absl::Status ApplyVmFlags(const Flags& flags, VmConfig& config);
 
-// Every --save-at N:DIR.
+// Every --save-at N:DIR[:incremental].
 absl::Status ReadSaveAt(const Flags& flags, RunOptions& options);
 
 }  // namespace firn

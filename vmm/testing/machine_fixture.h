@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// A machine on the software hypervisor, with the tiny kernel of guests/kernel.S.
+// A machine on the software hypervisor, with the tiny kernels of guests/.
 #ifndef FIRN_VMM_TESTING_MACHINE_FIXTURE_H_
 #define FIRN_VMM_TESTING_MACHINE_FIXTURE_H_
 
@@ -37,9 +37,10 @@ class MachineTest : public ::testing::Test {
     std::ofstream file(Path(name), std::ios::binary);
     file << text;
   }
-  // The kernel begins at `label`.
-  void WriteKernel(std::string_view label) {
-    software::GuestProgram kernel = software::GuestProgram::Load("vmm/testing/guests/kernel.elf");
+  // The kernel of guests/`program`.S begins at `label`.
+  void WriteKernel(std::string_view label, std::string_view program = "kernel") {
+    software::GuestProgram kernel =
+        software::GuestProgram::Load(absl::StrCat("vmm/testing/guests/", program, ".elf"));
     const uint64_t offset = kernel.symbols.at(std::string(label)) - kernel.base.value;
     const uint32_t branch = 0x1400'0000 | static_cast<uint32_t>(offset / 4);  // B
     std::memcpy(kernel.image.data(), &branch, sizeof(branch));
