@@ -13,6 +13,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools/guest"))
 # pylint: disable=wrong-import-position
+import demo_snapshots  # noqa: E402
 from disk import make_disk  # noqa: E402
 from initramfs import initramfs  # noqa: E402
 
@@ -39,6 +40,7 @@ def prepare(folder):
 
 
 def command(initrd, disk, words, *more):
+    """firn run of the demonstration's machine."""
     return [str(FIRN), "run", "--kernel", str(KERNEL / "vmlinuz"), "--initrd", initrd,
             "--disk", disk, "--cpus", "2", "--memory", "256M",
             "--cmdline", f"console=ttyS0 earlycon panic=-1 {words}", *more]
@@ -121,6 +123,7 @@ def main():
             sys.exit(f"demo: firn ended with status {status}; tools/demo --shell shows the console")
         with open(stats_file, encoding="utf-8") as stats:
             show_cost(json.load(stats), seen)
+        demo_snapshots.show(FIRN, folder, command(initrd, disk, "quiet firn.test=answer"))
     print("\nNext: tools/demo --shell, bazel-bin/vmm/firn run --help, tools/test")
 
 
