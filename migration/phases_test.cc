@@ -26,7 +26,8 @@ TEST(PhasesTest, ObserverSeesEachPhaseUpToTheFirstError) {
                                                 : absl::OkStatus();
   });
   EXPECT_EQ(GetErrno(status), EBUSY);
-  EXPECT_THAT(seen, ElementsAre("save: pausing vCPUs (1.2 ms)", "save: draining devices (1.2 ms)",
+  EXPECT_THAT(seen, ElementsAre("save: memory of the running guest (1.2 ms)",
+                                "save: pausing vCPUs (1.2 ms)", "save: draining devices (1.2 ms)",
                                 "save: interrupt tables (1.2 ms): KVM_GET_DEVICE_ATTR: Device or "
                                 "resource busy (EBUSY)"));
 }

@@ -45,7 +45,6 @@ class SnapshotOrderTest : public testing::MachineTest,
   SnapshotOrderTest() {
     WriteKernel("interrupts", "interrupts");
     config_.machine.memory_bytes = 16 * kMiB;
-    std::filesystem::create_directories(Path("a"));
   }
 
   // In postings of before the merge the LPIs' IST goes through guest memory.
@@ -54,20 +53,30 @@ class SnapshotOrderTest : public testing::MachineTest,
     hypervisor_ = *software::CreateSoftwareHypervisor({.dialect = GetParam()});
   }
 
-  void SaveAtMoment(absl::Span<const SavePhase> order) {
-    OpenHypervisor();
-    ASSERT_TRUE(Create().ok());
-    ASSERT_TRUE(machine_->SetInstructionLimit(kMoment).ok());
-    ASSERT_TRUE(machine_->Start().ok());
+  void RunTo(uint64_t moment) {
+    ended_ = std::make_unique<absl::Notification>();
+    ASSERT_TRUE(machine_->SetInstructionLimit(moment).ok());
+    ASSERT_TRUE(machine_->Resume().ok());
     ended_->WaitForNotification();
     ASSERT_EQ(end_.kind, MachineEnd::Kind::kInstructionLimit);
     ASSERT_TRUE(machine_->Pause().ok());
-    ASSERT_EQ(output_.text, "ready\n");
+  }
+  void Save(std::string_view folder, bool incremental, absl::Span<const SavePhase> order) {
+    std::filesystem::create_directories(Path(folder));
     SaveRequest request;
-    request.paths = SnapshotPaths::InFolder(Path("a"));
+    request.paths = SnapshotPaths::InFolder(Path(folder));
+    request.incremental = incremental;
     request.order = order;
     const absl::StatusOr<SavedSnapshot> saved = machine_->Save(request);
     ASSERT_TRUE(saved.ok()) << saved.status();
+  }
+
+  void SaveAtMoment(absl::Span<const SavePhase> order) {
+    OpenHypervisor();
+    ASSERT_TRUE(Create().ok());
+    RunTo(kMoment);
+    ASSERT_EQ(output_.text, "ready\n");
+    Save("a", /*incremental=*/false, order);
     machine_.reset();
   }
 
@@ -109,6 +118,19 @@ TEST_P(SnapshotOrderTest, EachInterruptComesOnce) {
   SaveAtMoment(kSaveOrder);
   EXPECT_EQ(Restored(kRestoreOrder), kAll);
   EXPECT_EQ(Restored(kRestoreOrder), kAll);  // as often as wanted
+}
+
+// What the host writes to the IST on behalf of the guest is in the layer too.
+TEST_P(SnapshotOrderTest, AsALayer) {
+  config_.machine.track_dirty_pages = true;
+  OpenHypervisor();
+  ASSERT_TRUE(Create().ok());
+  RunTo(20);  // before any is pending
+  Save("base", /*incremental=*/false, kSaveOrder);
+  RunTo(kMoment);
+  Save("a", /*incremental=*/true, kSaveOrder);
+  machine_.reset();
+  EXPECT_EQ(Restored(kRestoreOrder), kAll);
 }
 
 TEST_P(SnapshotOrderTest, MemorySavedBeforeTheTables) {
