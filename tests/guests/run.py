@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 import runner  # noqa: E402
 
 LONG = ("devices_test.DiskTest.test_64", "boot_test.OtherKernels", "power_test.Determinism",
-        "power_test.HotplugTest", "boot_test.WorkTest")
+        "power_test.HotplugTest", "boot_test.WorkTest", "snapshot_test.MomentsTest")
 
 if __name__ == "__main__":
     sys.exit(runner.main(HERE, __doc__, LONG,

@@ -103,6 +103,90 @@ class OracleTest(SnapshotTest):
         self.assertEqual(self.state_of(outcome), expected)
 
 
+class MomentsTest(SnapshotTest):
+    """Saves in the middle of what can go wrong: a guest whose CPUs interrupt each other and that reads a
+    disk. It is booted and saved once; from there on each moment is one save, restored."""
+
+    warm = 2_000_000_000
+    stop_at = warm + 8_000_000
+    # What happens at a moment that is looked for: where --stats counts it.
+    EVENTS = {
+        "interrupt of the other CPU": lambda stats: stats["total"]["interrupts"]["lpi"],
+        "timer interrupt": lambda stats: stats["total"]["interrupts"]["ppi"],
+        "disk request": lambda stats: stats["devices"]["blk.disk0"]["requests"],
+        "disk interrupt": lambda stats: stats["total"]["interrupts"]["spi"],
+    }
+    ICC_APR_EL1 = 3 << 14 | 1 << 11 | 12 << 7
+
+    def boot_and_save(self, dialect):
+        run = self.saved_run("busy", "--cpus", "2", "--memory", "192M", "--dialect", dialect,
+                             "--track-dirty-pages", "--disk", f"{self.blank_disk(1)},ro",
+                             saves=[(self.warm, "warm")], stop_at=self.warm + 1, words=("quiet",))
+        self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
+
+    def run_on(self, name, stop_at, *arguments):
+        return self.restore(name, "--identity", "keep", "--stop-at", str(stop_at), *arguments)
+
+    def moment_of(self, count, before):
+        """A moment within 8 instructions after it has happened once more since `before`, by bisection:
+        runs repeat exactly."""
+        def counted(moment):
+            stats = self.folder / "stats.json"
+            return count(self.run_on("warm", moment, "--stats", str(stats)).stats)
+
+        start = counted(before)
+        width = 4096
+        while counted(before + width) == start:
+            width *= 2
+            self.assertLess(before + width, self.stop_at)
+        after = before + width
+        while after - before > 8:
+            middle = (before + after) // 2
+            if counted(middle) > start:
+                after = middle
+            else:
+                before = middle
+        return after
+
+    def is_in_a_handler(self, name):
+        """Whether a CPU has an active priority."""
+        registers = self.firn("inspect", name, "--section", "gic/registers").console
+        values = re.findall(rf"encoding: {self.ICC_APR_EL1}\n +value: (\d+)", registers)
+        return any(int(value) != 0 for value in values)
+
+    def check_moment(self, moment, index):
+        """One save at `moment`, restored: both go on alike. Returns whether it was in a handler."""
+        how = ":incremental" if index % 2 else ""
+        load = ("mapped", "eager")[index // 2 % 2]
+        saved = self.state_of(self.run_on("warm", self.stop_at, "--track-dirty-pages", "--save-at",
+                                          f"{moment}:snapshot{how}"))
+        restored = self.state_of(self.run_on("snapshot", self.stop_at, "--memory-load", load))
+        self.assertEqual(restored, saved, f"{moment}{how}, {load}")
+        in_a_handler = self.is_in_a_handler("snapshot")
+        shutil.rmtree(self.folder / "snapshot")
+        return in_a_handler
+
+    def test_in_the_middle_of_interrupts_and_disk_requests(self):
+        self.boot_and_save("c")
+        in_handlers = set()
+        index = 0
+        moment = self.warm + 1000
+        for event, count in self.EVENTS.items():
+            moment = self.moment_of(count, moment)
+            for distance in (-40, 0, 60):
+                if self.check_moment(moment + distance, index):
+                    in_handlers.add(event)
+                index += 1
+        # Else they were not the moments that they should be.
+        self.assertEqual(in_handlers, {event for event in self.EVENTS if "interrupt" in event})
+
+    def test_random_moments_of_the_posted_series(self):
+        self.boot_and_save("b")
+        moments = random.Random(2).sample(range(self.warm + 1000, self.stop_at - 1000), 8)
+        for index, moment in enumerate(moments):
+            self.check_moment(moment, index)
+
+
 class ChainTest(SnapshotTest):
     """Incremental saves, and what firn compact makes of them."""
 
