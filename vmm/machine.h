@@ -29,6 +29,7 @@
 #include "vmm/guest_console.h"
 #include "vmm/machine_devices.h"
 #include "vmm/machine_snapshot.h"
+#include "vmm/restored_memory.h"
 #include "vmm/stats.h"
 #include "vmm/timeline.h"
 #include "vmm/vcpu_thread.h"
@@ -62,7 +63,7 @@ struct MachineHost {
 class Machine : private VcpuExitHandler {
  public:
   // Everything up to the first instruction: memory, VM, interrupt controller, vCPUs, devices,
-  // kernel, threads (paused). `on_end` is called once, on a vCPU thread.
+  // kernel, threads (paused). `on_end` is called once, on a thread of the machine's own.
   // Errors say what is wrong with the configuration or the host.
   static absl::StatusOr<std::unique_ptr<Machine>> Create(
       const VmConfig& config, const MachineHost& host,
@@ -103,6 +104,12 @@ class Machine : private VcpuExitHandler {
   void RequestStop();
   void Stop();
 
+  // A restored machine: what the user should know of how its memory is loaded; else empty.
+  std::string restore_note() const;
+  // Writes the working set that RestoreRequest asks for, once: a save and Hash do so too, but keep
+  // their errors for this call. After Stop, or while it is wanted to end.
+  absl::Status FinishRecording();
+
   // For the console that has the input: see MachineDevices.
   size_t Input(absl::Span<const std::byte> data) { return devices_->Input(data); }
   void SetInputRoomCallback(std::function<void()> on_room) {
@@ -135,9 +142,11 @@ class Machine : private VcpuExitHandler {
                                                const Hypervisor& hypervisor);
   absl::Status ChooseFeatures(const Snapshot* snapshot);
   // Phases of a restore.
+  absl::Status RestoreMemory(const Snapshot& snapshot, const RestoreRequest& request);
   absl::Status RestoreRegisters(const Snapshot& snapshot);
   absl::Status RestoreTime(const Snapshot& snapshot);
   // Parts of a save.
+  absl::Status FinishLoading(const Progress& progress = nullptr);
   absl::Status SaveRegisters(StateFile& state);
   absl::Status SaveMemory(const SaveRequest& request, MemoryFileWriter& writer);
   absl::Status SaveRunningMemory(const SaveRequest& request, MemoryFileWriter& writer);
@@ -156,6 +165,8 @@ class Machine : private VcpuExitHandler {
 
   // The kernel said that it has halted after a panic.
   void OnHalt();
+  // Memory of the snapshot cannot be read any more. Any thread.
+  void OnMemoryLost(const absl::Status& why);
   MachineEnd EndOf(uint32_t vcpu, const absl::StatusOr<Exit>& why) const;
   std::string PanicReason() const;
 
@@ -170,6 +181,7 @@ class Machine : private VcpuExitHandler {
   GuestConsole virtio_console_;
   std::unique_ptr<GuestMemory> memory_;
   std::unique_ptr<GuestMemory> shared_pages_;  // what devices show the guest: not in snapshots
+  std::unique_ptr<RestoredMemory> restored_memory_;  // null: a machine that booted
   std::unique_ptr<MachineDevices> devices_;
   std::unique_ptr<Vm> vm_;
   std::unique_ptr<InterruptController> interrupt_controller_;
