@@ -323,6 +323,7 @@ void DemandLoader::Fail(const absl::Status& error) {
   Lose();
   // Wakes all who wait: they touch what is lost.
   userfault_.reset();
+  if (options_.on_released) options_.on_released();
 }
 
 // An empty file in the place of what is missing: touching it fails like reading behind the end of a

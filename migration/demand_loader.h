@@ -29,8 +29,11 @@ struct DemandOptions {
   std::vector<PageRun> prefetch;
   // Notes what the guest touches, in its order; nothing else is loaded meanwhile.
   bool record = false;
-  // Called once, on the loader's thread, when memory is lost: see DemandLoader.
+  // Called once each, on the loader's thread, when memory is lost (see DemandLoader): on_error
+  // while the threads that wait for it still do, so it must take no lock that one of them may hold;
+  // and on_released when none waits any more.
   std::function<void(const absl::Status&)> on_error;
+  std::function<void()> on_released;
 };
 
 struct DemandStats {

@@ -60,7 +60,7 @@ struct MachineHost {
   PhaseObserver trace = nullptr;  // of saves and restores
 };
 
-class Machine : private VcpuExitHandler {
+class Machine : private VcpuExitHandler, private LossHandler {
  public:
   // Everything up to the first instruction: memory, VM, interrupt controller, vCPUs, devices,
   // kernel, threads (paused). `on_end` is called once, on a thread of the machine's own.
@@ -165,8 +165,9 @@ class Machine : private VcpuExitHandler {
 
   // The kernel said that it has halted after a panic.
   void OnHalt();
-  // Memory of the snapshot cannot be read any more. Any thread.
-  void OnMemoryLost(const absl::Status& why);
+  // LossHandler
+  void OnMemoryLost(const absl::Status& why) override;
+  void OnMemoryReleased() override;
   MachineEnd EndOf(uint32_t vcpu, const absl::StatusOr<Exit>& why) const;
   std::string PanicReason() const;
 
@@ -181,7 +182,6 @@ class Machine : private VcpuExitHandler {
   GuestConsole virtio_console_;
   std::unique_ptr<GuestMemory> memory_;
   std::unique_ptr<GuestMemory> shared_pages_;  // what devices show the guest: not in snapshots
-  std::unique_ptr<RestoredMemory> restored_memory_;  // null: a machine that booted
   std::unique_ptr<MachineDevices> devices_;
   std::unique_ptr<Vm> vm_;
   std::unique_ptr<InterruptController> interrupt_controller_;
@@ -201,6 +201,8 @@ class Machine : private VcpuExitHandler {
   PageSet stored_pages_{0};  // in the files that guest memory is a private mapping of
   PageSet dirty_pages_{0};   // since `base_`, with track_dirty_pages
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
+  // Null for a machine that booted. Its thread kicks vCPUs, and serves theirs.
+  std::unique_ptr<RestoredMemory> restored_memory_;
   std::vector<std::unique_ptr<VcpuThread>> threads_;
 };
 

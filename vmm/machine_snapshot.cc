@@ -114,8 +114,8 @@ absl::Status Machine::RestoreRegisters(const Snapshot& snapshot) {
 }
 
 absl::Status Machine::RestoreMemory(const Snapshot& snapshot, const RestoreRequest& request) {
-  absl::StatusOr<std::unique_ptr<RestoredMemory>> restored = RestoredMemory::Load(
-      snapshot, request, *memory_, [this](const absl::Status& why) { OnMemoryLost(why); });
+  absl::StatusOr<std::unique_ptr<RestoredMemory>> restored =
+      RestoredMemory::Load(snapshot, request, *memory_, *this);
   if (!restored.ok()) return restored.status();
   restored_memory_ = *std::move(restored);
   return absl::OkStatus();
@@ -123,7 +123,12 @@ absl::Status Machine::RestoreMemory(const Snapshot& snapshot, const RestoreReque
 
 void Machine::OnMemoryLost(const absl::Status& why) {
   if (!ended_.exchange(true)) on_end_({MachineEnd::Kind::kHostError, std::string(why.message())});
-  OnHalt();
+  halted_ = true;
+}
+
+// Not before: a vCPU may hold the hypervisor's lock while it waits for memory.
+void Machine::OnMemoryReleased() {
+  for (const std::unique_ptr<Vcpu>& vcpu : vcpus_) vcpu->Kick();
 }
 
 std::string Machine::restore_note() const {

@@ -51,16 +51,16 @@ std::string LossOf(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RestoredMemory>> RestoredMemory::Load(
-    const Snapshot& snapshot, const RestoreRequest& request, GuestMemory& memory,
-    std::function<void(const absl::Status&)> on_error) {
+absl::StatusOr<std::unique_ptr<RestoredMemory>> RestoredMemory::Load(const Snapshot& snapshot,
+                                                                     const RestoreRequest& request,
+                                                                     GuestMemory& memory,
+                                                                     LossHandler& handler) {
   auto restored = absl::WrapUnique(new RestoredMemory);
-  restored->on_error_ = std::move(on_error);
   restored->id_ = snapshot.id();
   absl::Status status;
   if (request.huge_pages) status = AskForHugePages(memory);
   if (status.ok() && request.load == MemoryLoad::kDemand) {
-    status = restored->LoadOnDemand(snapshot, request, memory);
+    status = restored->LoadOnDemand(snapshot, request, memory, handler);
   }
   if (!status.ok()) return status;
   if (restored->loader_ != nullptr) return restored;
@@ -78,7 +78,7 @@ absl::StatusOr<std::unique_ptr<RestoredMemory>> RestoredMemory::Load(
 }
 
 absl::Status RestoredMemory::LoadOnDemand(const Snapshot& snapshot, const RestoreRequest& request,
-                                          GuestMemory& memory) {
+                                          GuestMemory& memory, LossHandler& handler) {
   absl::StatusOr<Userfault> userfault = Userfault::Create();
   if (!userfault.ok()) {
     if (!request.record_path.empty()) return Annotate(userfault.status(), "recording");
@@ -92,11 +92,13 @@ absl::Status RestoredMemory::LoadOnDemand(const Snapshot& snapshot, const Restor
       DemandLoader::Start(*std::move(userfault), snapshot, memory,
                           {.prefetch = request.prefetch,
                            .record = !record_path_.empty(),
-                           .on_error = [this](const absl::Status& status) {
-                             // First: the threads of the guest are to get out.
-                             guard_->AnswerWithZeros();
-                             on_error_(status);
-                           }});
+                           .on_error =
+                               [this, &handler](const absl::Status& status) {
+                                 // First: the threads of the guest are to get out.
+                                 guard_->AnswerWithZeros();
+                                 handler.OnMemoryLost(status);
+                               },
+                           .on_released = [&handler] { handler.OnMemoryReleased(); }});
   if (!loader.ok()) return loader.status();
   stats_.memory_load = Name(MemoryLoad::kDemand);
   loader_ = *std::move(loader);

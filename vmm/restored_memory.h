@@ -4,7 +4,6 @@
 #ifndef FIRN_VMM_RESTORED_MEMORY_H_
 #define FIRN_VMM_RESTORED_MEMORY_H_
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,16 +19,27 @@
 
 namespace firn {
 
-// Thread rules: one thread, that of the machine's owner; on_error is called on another.
+// Told once each, on another thread, when the guest's memory is lost while it runs, and it has to
+// stop: DemandOptions.
+class LossHandler {
+ public:
+  virtual void OnMemoryLost(const absl::Status& why) = 0;
+  virtual void OnMemoryReleased() = 0;
+
+ protected:
+  ~LossHandler() = default;
+};
+
+// Thread rules: one thread, that of the machine's owner.
 class RestoredMemory {
  public:
   // `memory` is new and outlives this; `snapshot` is needed for the call only. kDemand falls back
-  // to kMapped where there is no userfaultfd, unless it is to record; note() tells. `on_error` is
-  // called at most once, when the guest's memory is lost while it runs: then it has to stop.
-  // Errors: those of LoadMemory and DemandLoader::Start.
-  static absl::StatusOr<std::unique_ptr<RestoredMemory>> Load(
-      const Snapshot& snapshot, const RestoreRequest& request, GuestMemory& memory,
-      std::function<void(const absl::Status&)> on_error);
+  // to kMapped where there is no userfaultfd, unless it is to record; note() tells. `handler`
+  // outlives this. Errors: those of LoadMemory and DemandLoader::Start.
+  static absl::StatusOr<std::unique_ptr<RestoredMemory>> Load(const Snapshot& snapshot,
+                                                              const RestoreRequest& request,
+                                                              GuestMemory& memory,
+                                                              LossHandler& handler);
 
   // What the user should know of the restore; empty where it is as was asked.
   const std::string& note() const { return note_; }
@@ -49,13 +59,12 @@ class RestoredMemory {
  private:
   RestoredMemory() = default;
   absl::Status LoadOnDemand(const Snapshot& snapshot, const RestoreRequest& request,
-                            GuestMemory& memory);
+                            GuestMemory& memory, LossHandler& handler);
   void PrefetchMapped(const Snapshot& snapshot, const std::vector<PageRun>& runs,
                       const GuestMemory& memory);
 
   RestoreStats stats_;
   std::string note_;
-  std::function<void(const absl::Status&)> on_error_;
   std::string record_path_;  // empty: nothing to record, or done
   SnapshotId id_ = {};
   std::vector<PageRun> recorded_;
