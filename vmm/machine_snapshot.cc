@@ -183,6 +183,8 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
   const absl::StatusOr<std::string_view> registers = snapshot.Section(kRegisters);
   if (!registers.ok()) return registers.status();
 
+  // Memory that is lost meanwhile is an error of the restore.
+  machine->ended_ = true;
   status = WalkPhases(request.order, host.trace, [&](RestorePhase phase) -> absl::Status {
     switch (phase) {
       case RestorePhase::kMemory:

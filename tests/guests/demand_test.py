@@ -116,6 +116,7 @@ class WorkingSetTest(DemandTest):
                 (("--record-working-set", "ws"), "--memory-load demand"),
                 ((*DEMAND, "--record-working-set", "ws", "--working-set", "ws"), "do not go"),
                 ((*DEMAND, "--record-working-set", "no/ws"), "no/ws"),
+                ((*DEMAND, "--record-working-set", "ws", "--count", "2"), "one machine"),
                 (("--memory-load", "eager", "--working-set", "ws"), "mapped and demand"),
                 (("--memory-load", "some"), "mapped, demand or eager")):
             outcome = self.restore("snapshot", *arguments)

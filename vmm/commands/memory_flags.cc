@@ -54,6 +54,9 @@ absl::Status ReadMemoryFlags(const Flags& flags, RestoreRequest& request) {
     return absl::InvalidArgumentError(
         "--record-working-set needs --memory-load demand, which sees what is touched");
   }
+  if (flags.Has("count")) {
+    return absl::InvalidArgumentError("--record-working-set is for one machine, without --count");
+  }
   if (flags.Has("working-set")) {
     return absl::InvalidArgumentError(
         "--record-working-set and --working-set do not go together: what is loaded before is not "
