@@ -221,7 +221,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
   // A request that waits may draw on the entropy.
   machine->devices_->ServeQueues();
   host.timeline.Mark("machine restored");
-  // What was read on demand until now may have been lost.
+  machine->ended_ = false;
   status =
       machine->restored_memory_ == nullptr ? absl::OkStatus() : machine->restored_memory_->status();
   if (status.ok()) status = machine->StartThreads();

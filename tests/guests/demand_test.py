@@ -64,9 +64,21 @@ class OracleTest(DemandTest):
                               ("save", "vm.sock", "top", "--incremental")):
                 outcome = self.firn(*arguments)
                 self.assertEqual(outcome.status, 0, str(outcome))
-        stop_at = ("--identity", "keep", "--stop-at", str(10 ** 10))
+        stop_at = ("--identity", "keep", "--stop-at", str(3 * 10 ** 9))
         expected = self.state_of(self.restore("top", "--memory-load", "eager", *stop_at))
         self.assertEqual(self.state_of(self.restore("top", *DEMAND, *stop_at)), expected)
+
+
+class FinishedTest(DemandTest):
+    def test_it_finishes_its_work(self):
+        run = self.saved_run("checksum", "--cpus", "2", saves=[(1_000_000_000, "snapshot")],
+                             words=("firn.seed=11",))
+        self.assertEqual(run.status, guest.STATUS_POWER_OFF, str(run))
+        for load in (DEMAND, (*DEMAND, "--record-working-set", "snapshot/working-set"), DEMAND):
+            outcome, restore = self.restored("snapshot", *load)
+            self.assertEqual(outcome.status, guest.STATUS_POWER_OFF, str(outcome))
+            self.assertEqual(outcome.lines("FIRN-TEST checksum:"), ["ok"], str(outcome))
+            self.assertEqual((restore["memory_load"], restore["fell_back"]), ("demand", False))
 
 
 class WorkingSetTest(DemandTest):
