@@ -147,6 +147,7 @@ class Machine : private VcpuExitHandler, private LossHandler {
   absl::Status RestoreTime(const Snapshot& snapshot);
   // Parts of a save.
   absl::Status FinishLoading(const Progress& progress = nullptr);
+  absl::Status MemoryStatus() const;
   absl::Status SaveRegisters(StateFile& state);
   absl::Status SaveMemory(const SaveRequest& request, MemoryFileWriter& writer);
   absl::Status SaveRunningMemory(const SaveRequest& request, MemoryFileWriter& writer);

@@ -139,6 +139,10 @@ absl::Status Machine::FinishRecording() {
   return restored_memory_ == nullptr ? absl::OkStatus() : restored_memory_->FinishRecording();
 }
 
+absl::Status Machine::MemoryStatus() const {
+  return restored_memory_ == nullptr ? absl::OkStatus() : restored_memory_->status();
+}
+
 absl::Status Machine::FinishLoading(const Progress& progress) {
   return restored_memory_ == nullptr ? absl::OkStatus() : restored_memory_->FinishLoading(progress);
 }
@@ -222,8 +226,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
   machine->devices_->ServeQueues();
   host.timeline.Mark("machine restored");
   machine->ended_ = false;
-  status =
-      machine->restored_memory_ == nullptr ? absl::OkStatus() : machine->restored_memory_->status();
+  status = machine->MemoryStatus();
   if (status.ok()) status = machine->StartThreads();
   if (!status.ok()) return status;
   return machine;
@@ -343,8 +346,11 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
         CheckNewLayer(*request.files, request.paths.state, base_->state_path, base_->id);
     if (!can.ok()) return can;
   }
+  absl::Status status;
   // Before the guest stands still. An incremental save needs only what was written, which is there.
-  absl::Status status = request.incremental ? absl::OkStatus() : FinishLoading(request.progress);
+  if (!request.incremental && restored_memory_ != nullptr) {
+    host_.loop.RunBeside([&] { status = FinishLoading(request.progress); });
+  }
   if (!status.ok()) return status;
   const SnapshotId id = NewSnapshotId();
   absl::StatusOr<std::unique_ptr<SnapshotWriter>> files =
