@@ -17,6 +17,12 @@ absl::StatusOr<File> File::Open(FileCalls& calls, std::string path, int flags, m
   return File(calls, std::move(path), fd);
 }
 
+absl::StatusOr<File> File::Duplicate() const {
+  const int fd = calls_->Duplicate(fd_);
+  if (fd < 0) return Error(fd, "fcntl(F_DUPFD_CLOEXEC)");
+  return File(*calls_, path_, fd);
+}
+
 absl::Status File::Error(int64_t negative_errno, std::string_view call) const {
   return ErrnoStatus(static_cast<int>(-negative_errno), absl::StrCat(call, " ", path_));
 }

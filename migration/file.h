@@ -35,6 +35,9 @@ class File {
     if (fd_ >= 0) calls_->Close(fd_);
   }
 
+  // Another descriptor of the same open file.
+  absl::StatusOr<File> Duplicate() const;
+
   int fd() const { return fd_; }
   const std::string& path() const { return path_; }
 

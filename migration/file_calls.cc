@@ -27,6 +27,9 @@ class KernelFileCalls final : public FileCalls {
     return Retried([&] { return open(path.c_str(), flags | O_CLOEXEC, mode); });
   }
   void Close(int fd) override { close(fd); }
+  int Duplicate(int fd) override {
+    return Retried([&] { return fcntl(fd, F_DUPFD_CLOEXEC, 0); });
+  }
   ssize_t Pread(int fd, void* data, size_t size, uint64_t offset) override {
     return Retried([&] { return pread(fd, data, size, static_cast<off_t>(offset)); });
   }

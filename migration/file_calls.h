@@ -22,6 +22,8 @@ class FileCalls {
   // open(2), close-on-exec.
   virtual int Open(const std::string& path, int flags, mode_t mode) = 0;
   virtual void Close(int fd) = 0;
+  // fcntl(2) with F_DUPFD_CLOEXEC.
+  virtual int Duplicate(int fd) = 0;
   virtual ssize_t Pread(int fd, void* data, size_t size, uint64_t offset) = 0;
   virtual ssize_t Pwrite(int fd, const void* data, size_t size, uint64_t offset) = 0;
   virtual int Truncate(int fd, uint64_t size) = 0;

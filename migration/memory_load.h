@@ -15,10 +15,13 @@ enum class MemoryLoad {
   kMapped,
   // All is read, and its checksums are checked.
   kEager,
+  // What the guest touches is read and checked then, and the rest behind it: DemandLoader.
+  kDemand,
 };
 
-// `memory` is new and has the regions of `snapshot`. The pages of layers are read and checked in
-// either mode. DataLoss for a wrong checksum; errors of mmap and read keep errno.
+// `mode` is kMapped or kEager. `memory` is new and has the regions of `snapshot`. The pages of
+// layers are read and checked in either mode. DataLoss for a wrong checksum; errors of mmap and
+// read keep errno.
 absl::Status LoadMemory(const Snapshot& snapshot, MemoryLoad mode, GuestMemory& memory,
                         const Progress& progress = nullptr);
 

@@ -236,6 +236,7 @@ MachineStats Machine::stats() const {
   devices_->CollectStats(stats);
   stats.guest_memory_bytes = memory_->size();
   stats.guest_memory_resident_bytes = ResidentBytes(*memory_).value_or(0);
+  if (restored_memory_ != nullptr) stats.restore = restored_memory_->stats();
   return stats;
 }
 
@@ -268,7 +269,9 @@ std::string Machine::PanicReason() const {
 MachineEnd Machine::EndOf(uint32_t vcpu, const absl::StatusOr<Exit>& why) const {
   using Kind = MachineEnd::Kind;
   if (!why.ok()) {
-    return {Kind::kHostError, absl::StrCat("vCPU ", vcpu, ": ", why.status().message())};
+    const absl::Status status =
+        restored_memory_ == nullptr ? why.status() : restored_memory_->Explain(why.status());
+    return {Kind::kHostError, absl::StrCat("vCPU ", vcpu, ": ", status.message())};
   }
   const std::string panic = PanicReason();
   if (halted_ || devices_->panicked()) {

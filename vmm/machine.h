@@ -29,6 +29,7 @@
 #include "vmm/guest_console.h"
 #include "vmm/machine_devices.h"
 #include "vmm/machine_snapshot.h"
+#include "vmm/restored_memory.h"
 #include "vmm/stats.h"
 #include "vmm/timeline.h"
 #include "vmm/vcpu_thread.h"
@@ -59,10 +60,10 @@ struct MachineHost {
   PhaseObserver trace = nullptr;  // of saves and restores
 };
 
-class Machine : private VcpuExitHandler {
+class Machine : private VcpuExitHandler, private LossHandler {
  public:
   // Everything up to the first instruction: memory, VM, interrupt controller, vCPUs, devices,
-  // kernel, threads (paused). `on_end` is called once, on a vCPU thread.
+  // kernel, threads (paused). `on_end` is called once, on a thread of the machine's own.
   // Errors say what is wrong with the configuration or the host.
   static absl::StatusOr<std::unique_ptr<Machine>> Create(
       const VmConfig& config, const MachineHost& host,
@@ -103,6 +104,12 @@ class Machine : private VcpuExitHandler {
   void RequestStop();
   void Stop();
 
+  // A restored machine: what the user should know of how its memory is loaded; else empty.
+  std::string restore_note() const;
+  // Writes the working set that RestoreRequest asks for, once: a save and Hash do so too, but keep
+  // their errors for this call. After Stop, or while it is wanted to end.
+  absl::Status FinishRecording();
+
   // For the console that has the input: see MachineDevices.
   size_t Input(absl::Span<const std::byte> data) { return devices_->Input(data); }
   void SetInputRoomCallback(std::function<void()> on_room) {
@@ -135,9 +142,12 @@ class Machine : private VcpuExitHandler {
                                                const Hypervisor& hypervisor);
   absl::Status ChooseFeatures(const Snapshot* snapshot);
   // Phases of a restore.
+  absl::Status RestoreMemory(const Snapshot& snapshot, const RestoreRequest& request);
   absl::Status RestoreRegisters(const Snapshot& snapshot);
   absl::Status RestoreTime(const Snapshot& snapshot);
   // Parts of a save.
+  absl::Status FinishLoading(const Progress& progress = nullptr);
+  absl::Status MemoryStatus() const;
   absl::Status SaveRegisters(StateFile& state);
   absl::Status SaveMemory(const SaveRequest& request, MemoryFileWriter& writer);
   absl::Status SaveRunningMemory(const SaveRequest& request, MemoryFileWriter& writer);
@@ -156,6 +166,9 @@ class Machine : private VcpuExitHandler {
 
   // The kernel said that it has halted after a panic.
   void OnHalt();
+  // LossHandler
+  void OnMemoryLost(const absl::Status& why) override;
+  void OnMemoryReleased() override;
   MachineEnd EndOf(uint32_t vcpu, const absl::StatusOr<Exit>& why) const;
   std::string PanicReason() const;
 
@@ -189,6 +202,8 @@ class Machine : private VcpuExitHandler {
   PageSet stored_pages_{0};  // in the files that guest memory is a private mapping of
   PageSet dirty_pages_{0};   // since `base_`, with track_dirty_pages
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
+  // Null for a machine that booted. Its thread kicks vCPUs, and serves theirs.
+  std::unique_ptr<RestoredMemory> restored_memory_;
   std::vector<std::unique_ptr<VcpuThread>> threads_;
 };
 

@@ -113,6 +113,40 @@ absl::Status Machine::RestoreRegisters(const Snapshot& snapshot) {
   return interrupt_controller_->RestoreRegisters(*registers);
 }
 
+absl::Status Machine::RestoreMemory(const Snapshot& snapshot, const RestoreRequest& request) {
+  absl::StatusOr<std::unique_ptr<RestoredMemory>> restored =
+      RestoredMemory::Load(snapshot, request, *memory_, *this);
+  if (!restored.ok()) return restored.status();
+  restored_memory_ = *std::move(restored);
+  return absl::OkStatus();
+}
+
+void Machine::OnMemoryLost(const absl::Status& why) {
+  if (!ended_.exchange(true)) on_end_({MachineEnd::Kind::kHostError, std::string(why.message())});
+  halted_ = true;
+}
+
+// Not before: a vCPU may hold the hypervisor's lock while it waits for memory.
+void Machine::OnMemoryReleased() {
+  for (const std::unique_ptr<Vcpu>& vcpu : vcpus_) vcpu->Kick();
+}
+
+std::string Machine::restore_note() const {
+  return restored_memory_ == nullptr ? "" : restored_memory_->note();
+}
+
+absl::Status Machine::FinishRecording() {
+  return restored_memory_ == nullptr ? absl::OkStatus() : restored_memory_->FinishRecording();
+}
+
+absl::Status Machine::MemoryStatus() const {
+  return restored_memory_ == nullptr ? absl::OkStatus() : restored_memory_->status();
+}
+
+absl::Status Machine::FinishLoading(const Progress& progress) {
+  return restored_memory_ == nullptr ? absl::OkStatus() : restored_memory_->FinishLoading(progress);
+}
+
 absl::Status Machine::RestoreTime(const Snapshot& snapshot) {
   const state::Manifest& manifest = snapshot.manifest();
   if (manifest.counter_frequency() != vm_->CounterFrequency()) {
@@ -153,10 +187,12 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
   const absl::StatusOr<std::string_view> registers = snapshot.Section(kRegisters);
   if (!registers.ok()) return registers.status();
 
+  // Memory that is lost meanwhile is an error of the restore.
+  machine->ended_ = true;
   status = WalkPhases(request.order, host.trace, [&](RestorePhase phase) -> absl::Status {
     switch (phase) {
       case RestorePhase::kMemory:
-        return LoadMemory(snapshot, request.load, *machine->memory_, request.progress);
+        return machine->RestoreMemory(snapshot, request);
       case RestorePhase::kRegisters:
         return machine->RestoreRegisters(snapshot);
       case RestorePhase::kInterruptTables:
@@ -171,7 +207,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
     return absl::InternalError("unknown phase");
   });
   if (!status.ok()) return status;
-  if (request.load == MemoryLoad::kMapped) machine->stored_pages_ = snapshot.StoredPages();
+  if (request.load != MemoryLoad::kEager) machine->stored_pages_ = snapshot.StoredPages();
   machine->base_ = {snapshot.id(), snapshot.paths().state};
   if (request.keep_identity && snapshot.state().Find("entropy") != nullptr) {
     const absl::StatusOr<state::Entropy> entropy =
@@ -190,7 +226,9 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
   // not rung for yet. To be served early does it no harm, but the saved machine went on without.
   if (!host.hypervisor.is_deterministic()) machine->devices_->ServeQueues();
   host.timeline.Mark("machine restored");
-  status = machine->StartThreads();
+  machine->ended_ = false;
+  status = machine->MemoryStatus();
+  if (status.ok()) status = machine->StartThreads();
   if (!status.ok()) return status;
   return machine;
 }
@@ -309,12 +347,18 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
         CheckNewLayer(*request.files, request.paths.state, base_->state_path, base_->id);
     if (!can.ok()) return can;
   }
+  absl::Status status;
+  // Before the guest stands still. An incremental save needs only what was written, which is there.
+  if (!request.incremental && restored_memory_ != nullptr) {
+    host_.loop.RunBeside([&] { status = FinishLoading(request.progress); });
+  }
+  if (!status.ok()) return status;
   const SnapshotId id = NewSnapshotId();
   absl::StatusOr<std::unique_ptr<SnapshotWriter>> files =
       SnapshotWriter::Begin(*request.files, request.paths, id);
   if (!files.ok()) return files.status();
   MemoryFileWriter memory(*memory_, (*files)->memory(), /*keep_zeros=*/request.incremental);
-  absl::Status status = memory.Begin();
+  status = memory.Begin();
   if (!status.ok()) return status;
 
   const bool was_paused = is_paused_;
@@ -359,8 +403,11 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
         state.Add("config", ConfigToJson(config));
         return SaveRegisters(state);
       }
-      case SavePhase::kMemory:
-        return SaveMemory(request, memory);
+      case SavePhase::kMemory: {
+        const absl::Status saved_memory = SaveMemory(request, memory);
+        // Nothing that stands for lost memory gets into a snapshot.
+        return saved_memory.ok() ? MemoryStatus() : saved_memory;
+      }
       case SavePhase::kResume:
         return go_on();
       case SavePhase::kPublish: {
@@ -389,7 +436,9 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
 }
 
 absl::StatusOr<StateHash> Machine::Hash() {
-  absl::Status status = devices_->Freeze();
+  absl::Status status = FinishLoading();
+  if (!status.ok()) return status;
+  status = devices_->Freeze();
   if (!status.ok()) return status;
   const absl::Cleanup thaw = [this] { devices_->Thaw().IgnoreError(); };
   StateFile state;

@@ -7,11 +7,13 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "migration/file_calls.h"
 #include "migration/memory_load.h"
+#include "migration/page_set.h"
 #include "migration/phases.h"
 #include "migration/snapshot_paths.h"
 
@@ -37,6 +39,12 @@ struct SavedSnapshot {
 
 struct RestoreRequest {
   MemoryLoad load = MemoryLoad::kMapped;
+  // Pages of the guest to load first, in this order, before it runs (WorkingSet); not for kEager.
+  std::vector<PageRun> prefetch;
+  // kDemand: the file for the working set of this run; see Machine::FinishRecording. Empty: none.
+  std::string record_path;
+  // Transparent ones; not for kMapped, whose pages are the file's.
+  bool huge_pages = false;
   // The random numbers of a deterministic machine go on where they were, so that it repeats what
   // the saved one went on to do. Else a restored machine has its own.
   bool keep_identity = false;

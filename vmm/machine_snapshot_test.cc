@@ -11,6 +11,7 @@
 #include "hypervisor/errno_status.h"
 #include "migration/snapshot.h"
 #include "migration/testing/failing_file_calls.h"
+#include "migration/userfault.h"
 #include "vmm/testing/machine_fixture.h"
 
 namespace firn {
@@ -48,6 +49,13 @@ class MachineSnapshotTest : public testing::MachineTest {
     return request;
   }
 
+  static RestoreRequest Loading(MemoryLoad load) {
+    RestoreRequest request;
+    request.load = load;
+    request.keep_identity = true;
+    return request;
+  }
+
   absl::Status Restore(std::string_view folder, const RestoreRequest& request = {}) {
     const auto snapshot = Snapshot::Open(SystemFileCalls(), Path(folder));
     if (!snapshot.ok()) return snapshot.status();
@@ -77,8 +85,8 @@ TEST_F(MachineSnapshotTest, GoesOnLikeTheSavedOne) {
   EXPECT_GT(saved->pages, 0u);
   RunTo(kLater);
   const std::string expected = machine_->Hash()->ToString();
-  for (const MemoryLoad load : {MemoryLoad::kMapped, MemoryLoad::kEager}) {
-    const absl::Status status = Restore("a", {.load = load, .keep_identity = true});
+  for (const MemoryLoad load : {MemoryLoad::kMapped, MemoryLoad::kEager, MemoryLoad::kDemand}) {
+    const absl::Status status = Restore("a", Loading(load));
     ASSERT_TRUE(status.ok()) << status;
     EXPECT_GE(machine_->instructions(), kMoment);
     EXPECT_LT(machine_->instructions(), kLater);
@@ -97,9 +105,29 @@ TEST_F(MachineSnapshotTest, LayerHasWhatWasWrittenSince) {
   ASSERT_TRUE(layer.ok()) << layer.status();
   EXPECT_EQ(layer->pages, 0u);  // it only spins
   const std::string expected = machine_->Hash()->ToString();
-  ASSERT_TRUE(Restore("b", {.keep_identity = true}).ok());
+  ASSERT_TRUE(Restore("b", Loading(MemoryLoad::kMapped)).ok());
   RunTo(machine_->instructions());
   EXPECT_EQ(machine_->Hash()->ToString(), expected);
+}
+
+TEST_F(MachineSnapshotTest, MemoryLostOnDemandEndsTheMachine) {
+  if (!Userfault::Create().ok()) GTEST_SKIP() << "no userfaultfd here";
+  RunToMoment();
+  ASSERT_TRUE(machine_->Save(Request("a")).ok());
+  RestoreRequest request = Loading(MemoryLoad::kDemand);
+  request.record_path = Path("ws");  // so that nothing is loaded before
+  ASSERT_TRUE(Restore("a", request).ok());
+  std::filesystem::resize_file(Path("a/memory"), kGuestPageSize);
+  ended_ = std::make_unique<absl::Notification>();
+  ASSERT_TRUE(machine_->Start().ok());
+  // Zeros in the place of what is lost do not become a snapshot.
+  EXPECT_THAT(machine_->Save(Request("b")).status().message(), HasSubstr("a/memory ends at byte"));
+  EXPECT_TRUE(std::filesystem::is_empty(Path("b")));
+  ended_->WaitForNotification();
+  EXPECT_EQ(end_.kind, MachineEnd::Kind::kHostError);
+  EXPECT_THAT(end_.detail, HasSubstr("a/memory ends at byte"));
+  EXPECT_FALSE(machine_->Hash().ok());
+  machine_->Stop();
 }
 
 TEST_F(MachineSnapshotTest, IncrementalOverItsOwnChainIsRefused) {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "hypervisor/errno_status.h"
 #include "hypervisor/software/software_hypervisor.h"
 #include "vmm/testing/machine_fixture.h"
@@ -43,6 +44,19 @@ class FullHypervisor final : public Hypervisor {
 using testing::MachineTest;
 
 // ---- Ends
+
+// It executes nothing any more, and must be let out all the same.
+TEST_F(MachineTest, GuestWithoutVectorsCanBePausedAndStopped) {
+  WriteKernel("no_vectors");
+  ASSERT_TRUE(Create().ok());
+  ASSERT_TRUE(machine_->Start().ok());
+  while (machine_->instructions() == 0) {
+  }
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_TRUE(machine_->Pause().ok());
+  EXPECT_TRUE(machine_->Resume().ok());
+  machine_->Stop();
+}
 
 TEST_F(MachineTest, PowerOff) {
   EXPECT_EQ(Run("power_off").kind, Kind::kPowerOff);

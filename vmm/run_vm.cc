@@ -267,6 +267,7 @@ class Session {
                             : Machine::Restore(config_, host, *snapshot, restore_.request, on_end);
     if (!machine.ok()) return machine.status();
     machine_ = *std::move(machine);
+    if (!machine_->restore_note().empty()) Note(machine_->restore_note());
     if (!saves_.empty() || config_.software.stop_at) {
       absl::Status status = machine_->SetInstructionLimit(NextLimit());
       if (!status.ok())
@@ -350,6 +351,8 @@ class Session {
     }
     machine_->Stop();
     stats_.machines.Add(machine_->stats());
+    const absl::Status recorded = machine_->FinishRecording();
+    if (!recorded.ok()) PrintError(recorded);
     return *std::move(outcome_);
   }
 

@@ -116,6 +116,19 @@ Json MemoryJson(const RunStats& stats) {
           {"own_resident_bytes", host > guest ? host - guest : 0}};
 }
 
+Json RestoreJson(const RestoreStats& restore) {
+  return {{"memory_load", restore.memory_load},
+          {"fell_back", restore.fell_back},
+          {"faults", restore.faults},
+          {"pages_copied", restore.pages_copied},
+          {"pages_zeroed", restore.pages_zeroed},
+          {"pages_prefetched", restore.pages_prefetched},
+          {"reads", restore.reads},
+          {"bytes_read", restore.bytes_read},
+          {"minor_faults", restore.minor_faults},
+          {"major_faults", restore.major_faults}};
+}
+
 std::string FolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -160,6 +173,7 @@ void MachineStats::Add(const MachineStats& other) {
   }
   guest_memory_bytes = other.guest_memory_bytes;
   guest_memory_resident_bytes = other.guest_memory_resident_bytes;
+  if (other.restore) restore = other.restore;
 }
 
 absl::StatusOr<uint64_t> ResidentBytes(const GuestMemory& memory) {
@@ -204,18 +218,19 @@ std::string StatsJson(const RunStats& stats) {
     AddTo(total, vcpu);
     vcpus.push_back(VcpuJson(vcpu));
   }
-  const Json json = {{"hypervisor", stats.hypervisor},
-                     {"interrupt_controller", stats.interrupt_controller},
-                     {"deterministic", stats.is_deterministic},
-                     {"outcome", stats.outcome},
-                     {"exit_status", stats.exit_status},
-                     {"reboots", stats.reboots},
-                     {"total", VcpuJson(total)},
-                     {"vcpus", vcpus},
-                     {"mmio", MmioJson(stats.machines)},
-                     {"devices", DevicesJson(stats.machines)},
-                     {"memory", MemoryJson(stats)},
-                     {"time", TimeJson(stats)}};
+  Json json = {{"hypervisor", stats.hypervisor},
+               {"interrupt_controller", stats.interrupt_controller},
+               {"deterministic", stats.is_deterministic},
+               {"outcome", stats.outcome},
+               {"exit_status", stats.exit_status},
+               {"reboots", stats.reboots},
+               {"total", VcpuJson(total)},
+               {"vcpus", vcpus},
+               {"mmio", MmioJson(stats.machines)},
+               {"devices", DevicesJson(stats.machines)},
+               {"memory", MemoryJson(stats)},
+               {"time", TimeJson(stats)}};
+  if (stats.machines.restore) json["restore"] = RestoreJson(*stats.machines.restore);
   return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -4,6 +4,7 @@
 #define FIRN_VMM_STATS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,22 @@ struct DeviceRunStats {
   DeviceStats counts;
 };
 
+// How the memory of a snapshot came into a machine.
+struct RestoreStats {
+  std::string memory_load;  // mapped, eager, demand
+  bool fell_back = false;   // from demand
+  // demand: as in DemandStats
+  uint64_t faults = 0;
+  uint64_t pages_copied = 0;
+  uint64_t pages_zeroed = 0;
+  uint64_t pages_prefetched = 0;  // mapped too
+  uint64_t reads = 0;
+  uint64_t bytes_read = 0;
+  // Of the whole process, until the machine ended.
+  uint64_t minor_faults = 0;
+  uint64_t major_faults = 0;
+};
+
 // Of one machine; Add sums machines up over reboots, element by element.
 struct MachineStats {
   std::vector<VcpuRunStats> vcpus;  // by id
@@ -36,6 +53,7 @@ struct MachineStats {
   std::vector<DeviceRunStats> devices;
   uint64_t guest_memory_bytes = 0;           // of the last machine
   uint64_t guest_memory_resident_bytes = 0;  // likewise
+  std::optional<RestoreStats> restore;       // of the first machine, if it was restored
 
   void Add(const MachineStats& other);
 };

@@ -13,6 +13,7 @@
 
 #include "absl/log/check.h"
 #include "hypervisor/errno_status.h"
+#include "vmm/memory_guard.h"
 
 namespace firn {
 namespace {
@@ -26,7 +27,8 @@ struct termios cooked;
 struct sigaction former[std::size(kDeadlySignals)];
 
 // Async-signal-safe. Puts the terminal back and dies of the signal as if this were not here.
-void OnDeadlySignal(int signal) {
+void OnDeadlySignal(int signal, siginfo_t* info, void*) {
+  if (signal == SIGBUS && HandleMemoryFault(*info)) return;
   RestoreTerminal();
   for (size_t i = 0; i < std::size(kDeadlySignals); ++i) {
     if (kDeadlySignals[i] == signal) sigaction(signal, &former[i], nullptr);
@@ -59,7 +61,8 @@ absl::StatusOr<std::optional<RawTerminal>> RawTerminal::Enter(int fd) {
   cfmakeraw(&raw);
   raw.c_oflag = cooked.c_oflag;
   struct sigaction action = {};
-  action.sa_handler = &OnDeadlySignal;
+  action.sa_sigaction = &OnDeadlySignal;
+  action.sa_flags = SA_SIGINFO;
   sigemptyset(&action.sa_mask);
   for (size_t i = 0; i < std::size(kDeadlySignals); ++i) {
     sigaction(kDeadlySignals[i], &action, &former[i]);

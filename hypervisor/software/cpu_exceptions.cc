@@ -70,6 +70,8 @@ void Cpu::OnException(Exception exception) {
 void Cpu::Deliver(uint32_t esr, std::optional<uint64_t> far, uint64_t pc) {
   UncountFrom(pc);
   TakeException(*engine_, {.return_address = pc, .esr = esr, .far = far});
+  // A vector that cannot be executed leads here for ever, past all that ends a slice.
+  if (bus_->attention()) EndSlice();
 }
 
 // The instructions and registers of the GIC CPU interface are unknown to Unicorn.

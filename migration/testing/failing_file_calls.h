@@ -28,6 +28,9 @@ class FailingFileCalls : public FileCalls {
   }
   // Descriptors go with a process that is killed.
   void Close(int fd) override { real().Close(fd); }
+  int Duplicate(int fd) override {
+    return Do<int>([&] { return real().Duplicate(fd); });
+  }
   ssize_t Pread(int fd, void* data, size_t size, uint64_t offset) override {
     return Do<ssize_t>([&] { return real().Pread(fd, data, size, offset); });
   }

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -110,12 +111,22 @@ class GuestTest(unittest.TestCase):
             self.folder = pathlib.Path(folder)
             return super().run(result)
 
+    def wait_for(self, path):
+        """Until there is something at `path`."""
+        deadline = time.monotonic() + TIME_LIMIT
+        while not os.path.exists(path):
+            self.assertLess(time.monotonic(), deadline, path)
+            time.sleep(0.01)
+
     # Running firn.
 
     def firn(self, *arguments, stdin=b"", timeout=TIME_LIMIT, environment=None):
         """Runs firn to its end; the status of one that a signal ended is negative."""
+        return self.command(FIRN, *arguments, stdin=stdin, timeout=timeout, environment=environment)
+
+    def command(self, *arguments, stdin=b"", timeout=TIME_LIMIT, environment=None):
         process = subprocess.run(
-            [FIRN, *arguments], input=stdin, capture_output=True, cwd=self.folder, check=False,
+            arguments, input=stdin, capture_output=True, cwd=self.folder, check=False,
             timeout=timeout, env=environment)
         return Outcome(process.returncode, process.stdout, process.stderr.decode(errors="replace"),
                        self._stats(arguments))

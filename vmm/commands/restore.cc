@@ -10,6 +10,7 @@
 #include "vmm/commands/clone_names.h"
 #include "vmm/commands/clones.h"
 #include "vmm/commands/command.h"
+#include "vmm/commands/memory_flags.h"
 #include "vmm/commands/vm_flags.h"
 #include "vmm/config.h"
 #include "vmm/exit_status.h"
@@ -26,10 +27,10 @@ constexpr uint64_t kMaximumClones = 4096;
 
 constexpr FlagSpec kRestoreFlags[] = {
     {"memory-file", "FILE", "the memory file, where it is not beside the state file"},
-    {"memory-load", "HOW",
-     "mapped: pages are read when the guest touches them, and unchanged ones\n"
-     "are shared by all that is restored from this file; eager: all is read\n"
-     "and checked first (default mapped)"},
+    kMemoryLoadFlag,
+    kWorkingSetFlag,
+    kRecordWorkingSetFlag,
+    kHugePagesFlag,
     {"disk", "PATH",
      "the file of the next disk, in the order of the snapshot's disks, where\n"
      "it has moved; repeatable",
@@ -91,12 +92,8 @@ absl::Status ApplyFlags(const Flags& flags, VmConfig& config, RestoreOptions& op
     if (!number.ok()) return Annotate(number.status(), absl::StrCat("--", name));
     *value = *number;
   }
-  const std::string_view load = flags.Get("memory-load").value_or("mapped");
-  if (load != "mapped" && load != "eager") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--memory-load is mapped or eager, not \"", load, "\""));
-  }
-  options.request.load = load == "eager" ? MemoryLoad::kEager : MemoryLoad::kMapped;
+  status = ReadMemoryFlags(flags, options.request);
+  if (!status.ok()) return status;
   const std::string_view identity = flags.Get("identity").value_or("new");
   if (identity != "new" && identity != "keep") {
     return absl::InvalidArgumentError(
@@ -148,7 +145,8 @@ std::string RestoreHelp() {
       "  firn restore snapshot\n"
       "  firn restore snapshot --disk copy-of-root.ext4 --console clone.log\n"
       "  firn restore snapshot --paused --api-sock clone.sock\n"
-      "  firn restore snapshot --count 3 --disk copy-%n.ext4 --api-sock clone-%n.sock\n\n",
+      "  firn restore snapshot --count 3 --disk copy-%n.ext4 --api-sock clone-%n.sock\n"
+      "  firn restore snapshot --memory-load demand --record-working-set snapshot/working-set\n\n",
       kExitStatusHelp);
 }
 
@@ -176,6 +174,13 @@ int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timel
     PrintError(Annotate(status, "the snapshot's configuration"));
     return kExitError;
   }
+  std::string note;
+  status = ReadWorkingSet(*flags, **snapshot, options.request, note);
+  if (!status.ok()) {
+    PrintError(status);
+    return kExitError;
+  }
+  if (!note.empty() && !options.run.quiet) PrintMessage(note);
   timeline.Mark("configured");
   ProgressLine line("reading memory");
   if (options.request.load == MemoryLoad::kEager && !flags->Has("count")) {

@@ -46,6 +46,14 @@ reboot:
     hvc #0
     b .
 
+// Takes exceptions for ever at vectors that cannot be executed.
+.global no_vectors
+no_vectors:
+    ldr x0, =_head + 0x800000   // zeros
+    msr vbar_el1, x0
+    isb
+    .inst 0                     // UDF
+
 // Spins after its panic, like Linux without panic=.
 .global panic
 panic:

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// The flags of firn restore on how memory is loaded.
+#ifndef FIRN_VMM_COMMANDS_MEMORY_FLAGS_H_
+#define FIRN_VMM_COMMANDS_MEMORY_FLAGS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "migration/snapshot.h"
+#include "vmm/flags.h"
+#include "vmm/machine_snapshot.h"
+
+namespace firn {
+
+inline constexpr FlagSpec kMemoryLoadFlag = {
+    "memory-load", "HOW",
+    "mapped: pages are read when the guest touches them, and unchanged ones\n"
+    "are shared by all that is restored from this file; demand: they are read\n"
+    "then too, but checked, and the rest behind them; eager: all is read and\n"
+    "checked first (default mapped)"};
+inline constexpr FlagSpec kHugePagesFlag = {
+    "huge-pages", "", "with demand and eager: ask for transparent huge pages"};
+inline constexpr FlagSpec kRecordWorkingSetFlag = {
+    "record-working-set", "FILE",
+    "with demand: write which pages the guest touches, in their order, until\n"
+    "it ends or is saved; nothing else is loaded meanwhile"};
+inline constexpr FlagSpec kWorkingSetFlag = {
+    "working-set", "FILE",
+    "load these pages before the guest runs (default: the file working-set\n"
+    "beside the state file, if there is one)"};
+
+// Reads them into `request`, but the working set. InvalidArgument for flags that do not go
+// together.
+absl::Status ReadMemoryFlags(const Flags& flags, RestoreRequest& request);
+
+// Reads the working set for `request`: that of --working-set, or the one beside the state file,
+// which is left alone where it does not fit: `note` says so. Errors of the former name the file.
+absl::Status ReadWorkingSet(const Flags& flags, const Snapshot& snapshot, RestoreRequest& request,
+                            std::string& note);
+
+}  // namespace firn
+
+#endif  // FIRN_VMM_COMMANDS_MEMORY_FLAGS_H_
