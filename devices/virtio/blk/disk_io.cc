@@ -52,7 +52,8 @@ bool IsUnsupported(const absl::Status& status) {
   return error_number == EOPNOTSUPP || error_number == ENOSYS;
 }
 
-alignas(4096) constexpr std::array<std::byte, 65536> kZeroes{};
+// Never written. Not const: 64 KiB of them would be in the binary.
+alignas(4096) std::array<std::byte, 65536> g_zeroes;
 
 }  // namespace
 
@@ -80,10 +81,9 @@ absl::Status WriteZeroes(DiskFile& file, uint64_t offset, uint64_t size, bool gi
   const absl::Status status = UntilNotInterrupted([&] { return file.ZeroRange(offset, size); });
   if (!IsUnsupported(status)) return status;
   while (size > 0) {
-    const uint64_t part = std::min<uint64_t>(size, kZeroes.size());
+    const uint64_t part = std::min<uint64_t>(size, g_zeroes.size());
     // iovec knows no const; a write only reads.
-    const IoVectors vectors = {
-        {.iov_base = const_cast<std::byte*>(kZeroes.data()), .iov_len = part}};
+    const IoVectors vectors = {{.iov_base = g_zeroes.data(), .iov_len = part}};
     if (absl::Status written = WriteAll(file, vectors, offset); !written.ok()) return written;
     offset += part;
     size -= part;
