@@ -71,7 +71,7 @@ class Machine : private VcpuExitHandler, private LossHandler {
 
   // The same from a snapshot, up to the instruction after the save; `config` is the snapshot's, but
   // for what was overridden. A damaged snapshot, or one of another machine or host, is an error and
-  // leaves nothing behind. machine_snapshot.cc
+  // leaves nothing behind. machine_restore.cc
   static absl::StatusOr<std::unique_ptr<Machine>> Restore(
       const VmConfig& config, const MachineHost& host, const Snapshot& snapshot,
       const RestoreRequest& request, std::function<void(const MachineEnd&)> on_end);

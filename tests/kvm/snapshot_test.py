@@ -3,12 +3,14 @@
 side by side."""
 
 import os
+import re
 
 from kvm_guest import KvmTest  # first: it finds the folders of the others
 from workload import checksums
 
 # Of the guest that is saved and restored again and again; more for a soak.
 CYCLES = int(os.environ.get("FIRN_SNAPSHOT_CYCLES", "6"))
+CLONES = 16
 
 # $1: cycles. The guest is saved when it has done some rounds, killed, and restored with the disk as it
 # was then.
@@ -86,6 +88,36 @@ rm -rf snapshot clone.*
             self.assertEqual(result.text.count(line), 4, result.text[-3000:])
 
 
+    def test_clones_know_who_they_are(self):
+        """16 of one snapshot, in one command: each another machine, with the host's time of day."""
+        start = " ".join(f"'{word}'" for word in self.guest_arguments(
+            "identity", "--memory", "128M", "--api-sock", "vm.sock", kernel="7.2"))
+        result = self.sh(f"""
+rm -rf snapshot vm.sock
+firn {start} > log 2>&1 &
+pid=$!
+for i in $(seq 300); do grep -q FIRN-IDENTITY-WAITS log && break; sleep 0.2; done
+firn save vm.sock snapshot || {{ tail -n 20 log; exit 1; }}
+kill -9 $pid
+wait $pid
+date +"BEFORE %s"
+firn restore snapshot --count {CLONES} --quiet || exit 1
+date +"AFTER %s"
+rm -rf snapshot
+""", timeout=300)
+        self.assertEqual(result.status, 0, result.text[-3000:] + result.error_text[-1000:])
+        found = re.findall(r"FIRN-IDENTITY generation (\w+) random ([\w-]+)", result.text)
+        self.assertEqual(len(found), CLONES, result.text[-3000:])
+        for identities in zip(*found):
+            self.assertEqual(len(set(identities)), CLONES, identities)
+        self.assertEqual(result.text.count("FIRN-TEST identity: ok"), CLONES, result.text[-3000:])
+        before, after = (int(re.search(rf"{when} (\d+)", result.text)[1])
+                         for when in ("BEFORE", "AFTER"))
+        tai_offset = 37
+        for seconds in re.findall(r"FIRN-IDENTITY-SEEN .* seconds (\d+)", result.text):
+            self.assertIn(int(seconds) - tai_offset, range(before, after + 1))
+
+
 class SnapshotOn72Test(SnapshotTest):
     host_name = "7.2"
 
@@ -95,3 +127,4 @@ class SnapshotOnMaxTest(SnapshotTest):
     host_name = "max"
     test_7_2_guest_again_and_again = None
     test_clones_at_once = None
+    test_clones_know_who_they_are = None
