@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// The names of the sections that a machine has in a snapshot (docs/snapshot-format.md), besides those
-// of its devices.
-#ifndef FIRN_VMM_SNAPSHOT_SECTIONS_H_
+// The sections of a snapshot (docs/snapshot-format.md) that a machine has besides its devices.
 #define FIRN_VMM_SNAPSHOT_SECTIONS_H_
 
 #include <cstdint>
