@@ -49,7 +49,7 @@ TEST(MemoryIndexTest, HostileOnesAreRefused) {
       memory.mutable_regions(index)->set_size(size);
     };
   };
-  const auto pages = [](std::vector<uint64_t> numbers) {
+  const auto pages = [](const std::vector<uint64_t>& numbers) {
     return [=](state::Memory& memory) {
       memory.clear_pages();
       for (const uint64_t number : numbers) memory.add_pages(number);
