@@ -17,6 +17,8 @@ enum class MemoryLoad {
   kEager,
   // What the guest touches is read and checked then, and the rest behind it: DemandLoader.
   kDemand,
+  // What the guest touches is put in place by another process: FaultHandler.
+  kHandler,
 };
 
 // `mode` is kMapped or kEager. `memory` is new and has the regions of `snapshot`. The pages of

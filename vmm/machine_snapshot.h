@@ -43,6 +43,8 @@ struct RestoreRequest {
   std::vector<PageRun> prefetch;
   // kDemand: the file for the working set of this run; see Machine::FinishRecording. Empty: none.
   std::string record_path;
+  // kHandler: the socket of the page fault handler.
+  std::string fault_handler;
   // Transparent ones; not for kMapped, whose pages are the file's.
   bool huge_pages = false;
   // The random numbers of a deterministic machine go on where they were, so that it repeats what

@@ -30,6 +30,8 @@ std::string_view Name(MemoryLoad load) {
       return "eager";
     case MemoryLoad::kDemand:
       return "demand";
+    case MemoryLoad::kHandler:
+      return "handler";
   }
   return "";
 }
@@ -62,8 +64,11 @@ absl::StatusOr<std::unique_ptr<RestoredMemory>> RestoredMemory::Load(const Snaps
   if (status.ok() && request.load == MemoryLoad::kDemand) {
     status = restored->LoadOnDemand(snapshot, request, memory, handler);
   }
+  if (status.ok() && request.load == MemoryLoad::kHandler) {
+    status = restored->UseHandler(snapshot, request.fault_handler, memory);
+  }
   if (!status.ok()) return status;
-  if (restored->loader_ != nullptr) return restored;
+  if (restored->loader_ != nullptr || restored->handler_ != nullptr) return restored;
 
   const MemoryLoad load =
       request.load == MemoryLoad::kEager ? MemoryLoad::kEager : MemoryLoad::kMapped;
@@ -102,6 +107,20 @@ absl::Status RestoredMemory::LoadOnDemand(const Snapshot& snapshot, const Restor
   if (!loader.ok()) return loader.status();
   stats_.memory_load = Name(MemoryLoad::kDemand);
   loader_ = *std::move(loader);
+  return absl::OkStatus();
+}
+
+absl::Status RestoredMemory::UseHandler(const Snapshot& snapshot, const std::string& socket,
+                                        const GuestMemory& memory) {
+  if (snapshot.layers().size() > 1) {
+    return absl::InvalidArgumentError(
+        "a page fault handler knows one memory file, and this snapshot lies on others: fold them "
+        "with firn compact");
+  }
+  absl::StatusOr<std::unique_ptr<FaultHandler>> handler = FaultHandler::Connect(socket, memory);
+  if (!handler.ok()) return handler.status();
+  stats_.memory_load = Name(MemoryLoad::kHandler);
+  handler_ = *std::move(handler);
   return absl::OkStatus();
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "hypervisor/guest_memory.h"
 #include "migration/demand_loader.h"
+#include "migration/fault_handler.h"
 #include "migration/snapshot.h"
 #include "vmm/machine_snapshot.h"
 #include "vmm/memory_guard.h"
@@ -35,7 +36,8 @@ class RestoredMemory {
  public:
   // `memory` is new and outlives this; `snapshot` is needed for the call only. kDemand falls back
   // to kMapped where there is no userfaultfd, unless it is to record; note() tells. `handler`
-  // outlives this. Errors: those of LoadMemory and DemandLoader::Start.
+  // outlives this. Errors: those of LoadMemory, DemandLoader::Start and
+  // FaultHandler::Connect; InvalidArgument for a handler and layers.
   static absl::StatusOr<std::unique_ptr<RestoredMemory>> Load(const Snapshot& snapshot,
                                                               const RestoreRequest& request,
                                                               GuestMemory& memory,
@@ -60,6 +62,8 @@ class RestoredMemory {
   RestoredMemory() = default;
   absl::Status LoadOnDemand(const Snapshot& snapshot, const RestoreRequest& request,
                             GuestMemory& memory, LossHandler& handler);
+  absl::Status UseHandler(const Snapshot& snapshot, const std::string& socket,
+                          const GuestMemory& memory);
   void PrefetchMapped(const Snapshot& snapshot, const std::vector<PageRun>& runs,
                       const GuestMemory& memory);
 
@@ -70,6 +74,7 @@ class RestoredMemory {
   std::vector<PageRun> recorded_;
   std::unique_ptr<MemoryGuard> guard_;
   std::unique_ptr<DemandLoader> loader_;
+  std::unique_ptr<FaultHandler> handler_;
 };
 
 }  // namespace firn

@@ -120,13 +120,11 @@ class Session {
 
   // After an error a client may try again.
   absl::Status Load(const api::LoadSnapshot& request) {
-    if (request.backend == api::LoadSnapshot::Backend::kUffd) {
-      return absl::UnimplementedError(
-          "mem_backend Uffd is not supported: firn has no page fault handlers of others; give it "
-          "the memory file, as File");
-    }
+    // With a handler, the memory file is where the snapshot says.
+    const bool has_handler = request.backend == api::LoadSnapshot::Backend::kUffd;
     absl::StatusOr<std::unique_ptr<Snapshot>> snapshot =
-        Snapshot::Open(SystemFileCalls(), request.snapshot_path, request.backend_path);
+        Snapshot::Open(SystemFileCalls(), request.snapshot_path,
+                       has_handler ? std::nullopt : std::optional(request.backend_path));
     if (!snapshot.ok()) return snapshot.status();
     absl::StatusOr<VmConfig> config = ConfigOfSnapshot(**snapshot);
     if (!config.ok()) return config.status();
@@ -138,6 +136,8 @@ class Session {
     loaded_ = *std::move(snapshot);
     snapshot_ = loaded_.get();
     restore_.paused = !request.resume_vm;
+    restore_.request.load = has_handler ? MemoryLoad::kHandler : MemoryLoad::kMapped;
+    restore_.request.fault_handler = has_handler ? request.backend_path : "";
     status = MakeMachine();
     if (status.ok()) {
       loop_->Stop();

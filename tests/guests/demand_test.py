@@ -15,6 +15,12 @@ WITHOUT_USERFAULTFD = guest.ROOT / "tests/lib/without_userfaultfd.py"
 
 
 class DemandTest(SnapshotTest):
+    needs_userfaultfd = True
+
+    def setUp(self):
+        if self.needs_userfaultfd:
+            self.need_userfaultfd()
+
     def restored(self, name, *arguments):
         """A restore with its statistics' part on it."""
         outcome = self.restore(name, "--identity", "keep", "--stats", str(self.folder / "stats.json"),
@@ -179,6 +185,8 @@ class LostMemoryTest(DemandTest):
 
 
 class WithoutUserfaultfdTest(DemandTest):
+    needs_userfaultfd = False
+
     def without(self, *arguments):
         return self.command(sys.executable, WITHOUT_USERFAULTFD, guest.FIRN, "restore", "snapshot",
                             *DEMAND, *arguments)

@@ -2,6 +2,7 @@
 """Runs the firn binary, and guests in it, for the tests of this folder."""
 
 import contextlib
+import ctypes
 import functools
 import json
 import os
@@ -117,6 +118,17 @@ class GuestTest(unittest.TestCase):
         while not os.path.exists(path):
             self.assertLess(time.monotonic(), deadline, path)
             time.sleep(0.01)
+
+    def need_userfaultfd(self):
+        """Skips the test where this process may not handle the kernel's page faults."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        userfaultfd = 323  # x86-64
+        fd = libc.syscall(userfaultfd, os.O_CLOEXEC)
+        if fd < 0 and not os.access("/dev/userfaultfd", os.R_OK | os.W_OK):
+            self.skipTest(f"userfaultfd: {os.strerror(ctypes.get_errno())}; run as root or with "
+                          "vm.unprivileged_userfaultfd=1")
+        if fd >= 0:
+            os.close(fd)
 
     # Running firn.
 
