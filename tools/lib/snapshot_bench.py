@@ -62,6 +62,8 @@ wait $pid
 exit $status
 """
 
+# An ioctl's arguments; strace names all requests that have its number.
+_REQUEST = re.compile(r"\d+, (?:\w+ or )*(\w+(?:\(.*?\))?)")
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 _RESUMED = re.compile(r"(\d+) +<\.\.\. (\w+) resumed>(.*)")
 _RESULT = re.compile(r"= (\d+)$")
@@ -100,7 +102,7 @@ def count_calls(lines):
                 continue
             what = name
             if name == "ioctl":
-                what = rest.split(", ")[1].split(")")[0].split(" ")[0]
+                what = _REQUEST.match(rest)[1]
             calls.counts[what] = calls.counts.get(what, 0) + 1
         elif resumed:
             name, rest = resumed[2], resumed[3]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// touched_pages PID BYTES: of the private mappings of a process that together are guest memory of BYTES (one
-// of that size, or split by the kernel), prints how many pages are present, and how many of them are not
-// zero. The process should stand still.
+// touched_pages PID BYTES: of the guest memory of a monitor, BYTES large, prints how many pages are present, and
+// how many of them are not zero. The guest should stand still.
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #define PAGE 4096
+// The kernel may have split guest memory; nothing else without a file is as large (stacks of threads: 8 MiB).
+#define SMALLEST (16 << 20)
 #define PRESENT (UINT64_C(1) << 63)
 #define SWAPPED (UINT64_C(1) << 62)
 
@@ -34,7 +35,7 @@ int main(int argc, char** argv) {
   char line[512];
   while (fgets(line, sizeof(line), maps) != NULL) {
     if (sscanf(line, "%" SCNx64 "-%" SCNx64 " rw", &first, &end) != 2) continue;
-    if (end - first < bytes / 16) continue;
+    if (end - first < SMALLEST) continue;
     mapped += end - first;
     for (; first < end; first += PAGE) {
       uint64_t entry = 0;
