@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // The sections of a snapshot (docs/snapshot-format.md) that a machine has besides its devices.
+#ifndef FIRN_VMM_SNAPSHOT_SECTIONS_H_
 #define FIRN_VMM_SNAPSHOT_SECTIONS_H_
 
 #include <cstdint>
