@@ -272,27 +272,62 @@ TEST(Gicv5LpiIstTest, AnotherSizeThanTheRegistersSay) {
               HasSubstr("an LPI IST of 8 bytes, IRS_IST_CFGR says 4096"));
 }
 
-// An IRS that does not come to rest is asked again, and at last the save fails.
-class RestlessDevice : public Device {
+// Passes calls on, and counts those for ISTs.
+class WatchedDevice : public Device {
  public:
-  RestlessDevice(Device& device, int refusals) : device_(device), refusals_(refusals) {}
+  explicit WatchedDevice(Device& device) : device_(device) {}
   absl::Status HasAttr(uint32_t group, uint64_t attr) override {
     return device_.HasAttr(group, attr);
   }
   absl::Status GetAttr(uint32_t group, uint64_t attr, uint64_t addr) override {
-    if (is_armed && group == kvm::kVgicGrpIst && refusals_-- > 0) {
-      return ErrnoStatus(ETIMEDOUT, "KVM_GET_DEVICE_ATTR");
-    }
+    ist_calls += group == kvm::kVgicGrpIst;
     return device_.GetAttr(group, attr, addr);
   }
   absl::Status SetAttr(uint32_t group, uint64_t attr, uint64_t addr) override {
+    ist_calls += group == kvm::kVgicGrpIst;
     return device_.SetAttr(group, attr, addr);
+  }
+
+  int ist_calls = 0;
+
+ private:
+  Device& device_;
+};
+
+TEST_P(Gicv5StateTest, AllSpisCostOneIstCall) {
+  TestVm model({.dialect = GetParam(), .vcpu_ids = {0}});
+  WatchedDevice device(model.gic());
+  NiceMock<MockVm> vm;
+  ON_CALL(vm, CreateDevice(kvm::kDevTypeArmVgicV5, true)).WillByDefault(Return(nullptr));
+  ON_CALL(vm, CreateDevice(kvm::kDevTypeArmVgicV5, false)).WillByDefault(Return(&device));
+  auto gic = Gicv5::Create(vm, {.spis = 1024, .vcpu_ids = {0}});
+  ASSERT_TRUE(gic.ok() && (*gic)->Init().ok());
+  const std::string registers = *(*gic)->SaveRegisters();
+  device.ist_calls = 0;
+  const absl::StatusOr<std::string> tables = (*gic)->SaveTables();
+  ASSERT_TRUE(tables.ok()) << tables.status();
+  EXPECT_EQ(device.ist_calls, 1);
+  ASSERT_TRUE((*gic)->RestoreRegisters(registers).ok());
+  device.ist_calls = 0;
+  const absl::Status status = (*gic)->RestoreTables(*tables);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(device.ist_calls, 1);
+}
+
+// An IRS that does not come to rest is asked again, and at last the save fails.
+class RestlessDevice : public WatchedDevice {
+ public:
+  RestlessDevice(Device& device, int refusals) : WatchedDevice(device), refusals_(refusals) {}
+  absl::Status GetAttr(uint32_t group, uint64_t attr, uint64_t addr) override {
+    if (is_armed && group == kvm::kVgicGrpIst && refusals_-- > 0) {
+      return ErrnoStatus(ETIMEDOUT, "KVM_GET_DEVICE_ATTR");
+    }
+    return WatchedDevice::GetAttr(group, attr, addr);
   }
 
   bool is_armed = false;
 
  private:
-  Device& device_;
   int refusals_;
 };
 

@@ -4,21 +4,10 @@
 arm64 QEMU with -accel kvm."""
 
 import argparse
-import json
 import os
-import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / "tools/host"), str(ROOT / "tools/guest")]
-# pylint: disable=wrong-import-position
-from arm64_host import Host  # noqa: E402
-from initramfs import initramfs  # noqa: E402
-
-FIRN = os.environ.get("FIRN", str(ROOT / "out/kvm/firn"))
-KERNELS = ROOT / ".deps/guest"
-PEERS = ROOT / ".deps/host/bench/disk.img"
-MIB = 1 << 20
+from bench_host import FIRN, Bench, bench_host
 
 # Prints the seconds from its start to the line from init, then ends the monitor.
 TO_INIT = r"""
@@ -51,38 +40,10 @@ rm fifo
 """
 
 
-class Bench:
-    def __init__(self, host, runs):
-        self.host = host
-        self.runs = runs
-        self.missed = 0
-
-    def row(self, what, measured, target="", good=None):
-        self.missed += good is False
-        mark = {True: "ok", False: "NO", None: "--"}[good]
-        print(f"  {mark:3}{what}: {measured}{f' (target: {target})' if target else ''}", flush=True)
-
-    def sh(self, script, *arguments):
-        result = self.host.run(["sh", "-c", script, "bench", *arguments], check=True, timeout=600)
-        return result.text
-
-    @staticmethod
-    def firn(kernel, program, *arguments, memory="256M"):
-        return ["./firn", "run", "--hypervisor=kvm", "--quiet", "--kernel", f"vmlinuz-{kernel}",
-                "--initrd", f"initrd-{kernel}", "--memory", memory, "--cmdline",
-                f"console=ttyS0 quiet panic=-1 firn.test={program}", *arguments]
-
-    @staticmethod
-    def qemu(kernel, program, cpus=1):
-        return ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-accel", "kvm", "-cpu", "host",
-                "-smp", str(cpus), "-m", "256M", "-nodefaults", "-nic", "none", "-display", "none",
-                "-no-reboot", "-serial", "stdio", "-kernel", f"vmlinuz-{kernel}",
-                "-initrd", f"initrd-{kernel}",
-                "-append", f"console=ttyAMA0 quiet panic=-1 firn.test={program}"]
-
+class KvmBench(Bench):
     def stats(self, *command):
         self.sh('"$@" > /dev/null', *command, "--stats", "stats.json")
-        return json.loads(self.host.get("stats.json"))
+        return self.get_json("stats.json")
 
     def boots(self):
         for kernel in ("6.1", "7.2"):
@@ -185,17 +146,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    if not PEERS.exists():
-        sys.exit("bench: there is no QEMU to compare with: run tools/setup --bench")
-    files = {"firn": FIRN}
-    for kernel in ("6.1", "7.2"):
-        folder = KERNELS / f"{kernel}-cloud"
-        files[f"vmlinuz-{kernel}"] = str(folder / "vmlinuz")
-        path = ROOT / f"out/kvm/initrd-{kernel}"
-        path.write_bytes(initramfs(folder))
-        files[f"initrd-{kernel}"] = str(path)
-    with Host(files=files, disks=[str(PEERS)], memory="6G") as host:
-        bench = Bench(host, options.runs)
+    with bench_host() as host:
+        bench = KvmBench(host, options.runs)
         bench.binary()
         bench.boots()
         bench.start()
