@@ -2,7 +2,6 @@
 #include "migration/demand_loader.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
 #include "hypervisor/file_descriptor.h"
+#include "hypervisor/thread.h"
 #include "migration/chunk_reader.h"
 
 namespace firn {
@@ -21,20 +21,6 @@ namespace {
 
 constexpr uint64_t kChunksAtOnce = 16;  // 4 MiB
 constexpr uint64_t kZerosAtOnce = 512;  // pages
-
-// A thread that takes none of the process's signals.
-absl::StatusOr<pthread_t> StartThread(void* (*main)(void*), void* argument) {
-  sigset_t all, before;
-  sigfillset(&all);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&all, fault);
-  pthread_sigmask(SIG_BLOCK, &all, &before);
-  pthread_t thread;
-  const int error = pthread_create(&thread, nullptr, main, argument);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (error != 0) return ErrnoStatus(error, "pthread_create for loading memory");
-  pthread_setname_np(thread, "load");
-  return thread;
-}
 
 }  // namespace
 
@@ -64,7 +50,8 @@ absl::StatusOr<std::unique_ptr<DemandLoader>> DemandLoader::Start(Userfault user
   absl::Status status = loader->Prepare(snapshot);
   if (status.ok()) status = loader->Prefetch(loader->options_.prefetch);
   if (!status.ok()) return status;
-  const absl::StatusOr<pthread_t> thread = StartThread(&ThreadMain, loader.get());
+  const absl::StatusOr<pthread_t> thread =
+      StartThread("load", "loading memory", &ThreadMain, loader.get());
   if (!thread.ok()) return thread.status();
   loader->thread_ = *thread;
   return loader;

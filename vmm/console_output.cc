@@ -12,7 +12,7 @@
 #include "absl/log/check.h"
 #include "absl/time/time.h"
 #include "hypervisor/errno_status.h"
-#include "vmm/signals_blocked.h"
+#include "hypervisor/thread.h"
 
 namespace firn {
 namespace {
@@ -33,18 +33,17 @@ absl::StatusOr<std::unique_ptr<ConsoleOutput>> ConsoleOutput::Start(
   ConsoleOutput* output =
       new ConsoleOutput(fd, ending_fd, *std::move(abandoned), std::move(on_error));
   output->buffer_.reserve(kBufferSize);
-  const SignalsBlocked blocked;
-  const int error = pthread_create(&output->thread_, nullptr, &ThreadMain, output);
-  if (error != 0) {
-    output->thread_ = {};
+  const absl::StatusOr<pthread_t> thread =
+      StartThread("console", "console output", &ThreadMain, output);
+  if (!thread.ok()) {
     {
       absl::MutexLock lock(&output->mutex_);
       output->closing_ = true;
     }
     delete output;
-    return ErrnoStatus(error, "pthread_create for console output");
+    return thread.status();
   }
-  pthread_setname_np(output->thread_, "console");
+  output->thread_ = *thread;
   return std::unique_ptr<ConsoleOutput>(output);
 }
 

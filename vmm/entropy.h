@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -25,6 +26,15 @@ class Entropy {
   // False for words that Save does not return.
   virtual bool Restore(absl::Span<const uint64_t> words) { return words.empty(); }
 };
+
+// A value of random bits.
+template <typename T>
+T Draw(Entropy& entropy) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  T value;
+  entropy.Fill(absl::MakeSpan(reinterpret_cast<std::byte*>(&value), sizeof(value)));
+  return value;
+}
 
 // getrandom(2).
 class HostEntropy final : public Entropy {

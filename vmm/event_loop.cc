@@ -11,7 +11,7 @@
 
 #include "absl/log/check.h"
 #include "hypervisor/errno_status.h"
-#include "vmm/signals_blocked.h"
+#include "hypervisor/thread.h"
 
 namespace firn {
 namespace {
@@ -187,17 +187,14 @@ void EventLoop::RunBeside(const std::function<void()>& work) {
   // Where there is no other way the guest waits for its devices.
   if (!done.ok()) return work();
   Task task{work, *std::move(done)};
-  pthread_t thread;
-  {
-    const SignalsBlocked blocked;
-    const auto body = [](void* argument) -> void* {
-      Task& task = *static_cast<Task*>(argument);
-      task.work();
-      task.done.Signal();
-      return nullptr;
-    };
-    if (pthread_create(&thread, nullptr, body, &task) != 0) return work();
-  }
+  const auto body = [](void* argument) -> void* {
+    Task& task = *static_cast<Task*>(argument);
+    task.work();
+    task.done.Signal();
+    return nullptr;
+  };
+  const absl::StatusOr<pthread_t> thread = StartThread("beside", "a save", body, &task);
+  if (!thread.ok()) return work();
   while (true) {
     std::array<pollfd, 2> ready = {{{.fd = device_epoll_.get(), .events = POLLIN, .revents = 0},
                                     {.fd = task.done.fd(), .events = POLLIN, .revents = 0}}};
@@ -206,7 +203,7 @@ void EventLoop::RunBeside(const std::function<void()>& work) {
     absl::MutexLock lock(&dispatch_);
     DispatchDevicesOnce();
   }
-  pthread_join(thread, nullptr);
+  pthread_join(*thread, nullptr);
 }
 
 void EventLoop::Settle() {

@@ -2,8 +2,6 @@
 #include "vmm/machine.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <utility>
 #include <variant>
 
@@ -151,9 +149,7 @@ absl::Status Machine::LoadKernel(const VmConfig& config, const DevicePlan& plan,
   fdt->has_pmu = features_.pmu;
   fdt->rng_seed.emplace();
   host_.entropy.Fill(absl::MakeSpan(*fdt->rng_seed));
-  std::array<std::byte, sizeof(uint64_t)> kaslr_seed;
-  host_.entropy.Fill(absl::MakeSpan(kaslr_seed));
-  fdt->kaslr_seed = std::bit_cast<uint64_t>(kaslr_seed);
+  fdt->kaslr_seed = Draw<uint64_t>(host_.entropy);
   const absl::StatusOr<BootImages> images =
       LoadGuest({.kernel_path = config.boot_source.kernel_image_path,
                  .initrd_path = config.boot_source.initrd_path,

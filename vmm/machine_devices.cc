@@ -2,8 +2,6 @@
 #include "vmm/machine_devices.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -167,9 +165,7 @@ absl::Status MachineDevices::AddVmGenId(const PlannedDevice& planned, InterruptL
   const GuestAddress address = planned.registers.base();
   absl::StatusOr<std::unique_ptr<VmGenId>> device = absl::InternalError("not made");
   if (state_ == nullptr) {
-    VmGenId::Id id;
-    environment_.entropy.Fill(absl::MakeSpan(id));
-    device = VmGenId::Create(memory, address, interrupt, id);
+    device = VmGenId::Create(memory, address, interrupt, Draw<VmGenId::Id>(environment_.entropy));
   } else {
     const absl::StatusOr<state::VmGenId> state =
         ParseSection<state::VmGenId>(*state_, SectionName(planned));
@@ -296,11 +292,8 @@ absl::Status MachineDevices::OnResume(uint64_t counter) {
 
 absl::Status MachineDevices::RenewIdentity(uint64_t counter) {
   if (vmgenid_ == nullptr || vmclock_ == nullptr) return absl::OkStatus();
-  VmGenId::Id id;
-  environment_.entropy.Fill(absl::MakeSpan(id));
-  std::array<std::byte, sizeof(uint64_t)> generation;
-  environment_.entropy.Fill(absl::MakeSpan(generation));
-  absl::Status status = vmclock_->Renew(TimeAt(counter), std::bit_cast<uint64_t>(generation));
+  const auto id = Draw<VmGenId::Id>(environment_.entropy);
+  absl::Status status = vmclock_->Renew(TimeAt(counter), Draw<uint64_t>(environment_.entropy));
   status.Update(vmgenid_->Renew(id));
   return status;
 }

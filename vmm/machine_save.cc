@@ -21,16 +21,6 @@
 namespace firn {
 namespace {
 
-SnapshotId NewSnapshotId() {
-  SnapshotId id;
-  HostEntropy().Fill(absl::MakeSpan(reinterpret_cast<std::byte*>(id.data()), id.size()));
-  return id;
-}
-
-std::string_view BytesOf(const SnapshotId& id) {
-  return {reinterpret_cast<const char*>(id.data()), id.size()};
-}
-
 // What a restore needs of the configuration, wherever its process runs.
 std::string SavedConfig(VmConfig config) {
   config.software.stop_at.reset();
@@ -115,10 +105,10 @@ absl::Status Machine::SaveMemory(const SaveRequest& request, MemoryFileWriter& w
 absl::StatusOr<state::Manifest> Machine::DescribeSnapshot(const SaveRequest& request,
                                                           const SnapshotId& id) const {
   state::Manifest manifest;
-  manifest.set_id(std::string(BytesOf(id)));
+  manifest.set_id(std::string(IdBytes(id)));
   const std::string folder = FolderOf(request.paths.state);
   if (request.incremental) {
-    manifest.mutable_parent()->set_id(std::string(BytesOf(base_->id)));
+    manifest.mutable_parent()->set_id(std::string(IdBytes(base_->id)));
     manifest.mutable_parent()->set_path(RelativeTo(folder, base_->state_path));
   }
   manifest.set_memory_path(RelativeTo(folder, request.paths.memory));
@@ -166,7 +156,8 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
     host_.loop.RunBeside([&] { status = FinishLoading(request.progress); });
   }
   if (!status.ok()) return status;
-  const SnapshotId id = NewSnapshotId();
+  HostEntropy entropy;
+  const auto id = Draw<SnapshotId>(entropy);
   absl::StatusOr<std::unique_ptr<SnapshotWriter>> files =
       SnapshotWriter::Begin(*request.files, request.paths, id);
   if (!files.ok()) return files.status();

@@ -33,14 +33,6 @@ class MachineSnapshotTest : public testing::MachineTest {
     ASSERT_TRUE(Create().ok());
     RunTo(kMoment);
   }
-  void RunTo(uint64_t moment) {
-    ended_ = std::make_unique<absl::Notification>();
-    ASSERT_TRUE(machine_->SetInstructionLimit(moment).ok());
-    ASSERT_TRUE(machine_->Resume().ok());
-    ended_->WaitForNotification();
-    ASSERT_EQ(end_.kind, MachineEnd::Kind::kInstructionLimit);
-    ASSERT_TRUE(machine_->Pause().ok());
-  }
 
   SaveRequest Request(std::string_view folder) const {
     std::filesystem::create_directories(Path(folder));
@@ -61,17 +53,7 @@ class MachineSnapshotTest : public testing::MachineTest {
     if (!snapshot.ok()) return snapshot.status();
     machine_.reset();
     hypervisor_ = *software::CreateSoftwareHypervisor();
-    absl::StatusOr<std::unique_ptr<Machine>> machine =
-        Machine::Restore(config_,
-                         {.hypervisor = *hypervisor_,
-                          .loop = *loop_,
-                          .timeline = timeline_,
-                          .entropy = entropy_,
-                          .output = &output_},
-                         **snapshot, request, [this](const MachineEnd& end) {
-                           end_ = end;
-                           ended_->Notify();
-                         });
+    absl::StatusOr<std::unique_ptr<Machine>> machine = RestoreFrom(**snapshot, request);
     if (!machine.ok()) return machine.status();
     machine_ = *std::move(machine);
     return absl::OkStatus();

@@ -8,6 +8,7 @@
 
 #include "absl/log/globals.h"
 #include "absl/log/initialize.h"
+#include "hypervisor/thread.h"
 #include "vmm/commands/command.h"
 #include "vmm/timeline.h"
 
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
   firn::Timeline timeline(&firn::ReadHostTimes);
   timeline.Mark("process started");
   FillStandardFileDescriptors();
+  firn::UseSmallStacks();
   absl::InitializeLog();
   absl::SetStderrThreshold(absl::LogSeverityAtLeast::kWarning);
   const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);

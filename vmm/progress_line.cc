@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "vmm/signals_blocked.h"
+#include "hypervisor/thread.h"
 
 namespace firn {
 namespace {
@@ -65,15 +65,18 @@ void ProgressLine::Write(std::string_view text) {
 
 ElapsedLine::ElapsedLine(std::string_view what) : line_(what) {
   if (!line_.is_terminal()) return;
-  const SignalsBlocked blocked;
-  thread_ = std::thread([this] {
-    while (!done_.WaitForNotificationWithTimeout(absl::Seconds(1))) line_.ShowElapsed();
-  });
+  const auto show = [](void* self) -> void* {
+    ElapsedLine& line = *static_cast<ElapsedLine*>(self);
+    while (!line.done_.WaitForNotificationWithTimeout(absl::Seconds(1))) line.line_.ShowElapsed();
+    return nullptr;
+  };
+  const absl::StatusOr<pthread_t> thread = StartThread("elapsed", "progress", show, this);
+  if (thread.ok()) thread_ = *thread;
 }
 
 ElapsedLine::~ElapsedLine() {
   done_.Notify();
-  if (thread_.joinable()) thread_.join();
+  if (thread_) pthread_join(*thread_, nullptr);
 }
 
 }  // namespace firn

@@ -3,13 +3,14 @@
 #ifndef FIRN_VMM_PROGRESS_LINE_H_
 #define FIRN_VMM_PROGRESS_LINE_H_
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -63,7 +64,7 @@ class ElapsedLine {
  private:
   ProgressLine line_;
   absl::Notification done_;
-  std::thread thread_;
+  std::optional<pthread_t> thread_;
 };
 
 }  // namespace firn

@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cerrno>
 #include <filesystem>
 #include <functional>
@@ -23,6 +21,7 @@
 #include "vmm/event_loop.h"
 #include "vmm/host_probe.h"
 #include "vmm/hypervisor_choice.h"
+#include "vmm/instruction_stops.h"
 #include "vmm/machine.h"
 #include "vmm/message.h"
 #include "vmm/outcome.h"
@@ -34,13 +33,6 @@
 
 namespace firn {
 namespace {
-
-// Of copies: no two are alike.
-uint64_t RandomSeed() {
-  std::array<std::byte, sizeof(uint64_t)> seed;
-  HostEntropy().Fill(absl::MakeSpan(seed));
-  return std::bit_cast<uint64_t>(seed);
-}
 
 void PrintPhase(const WalkedPhase& phase) { PrintMessage(phase.ToString()); }
 
@@ -160,12 +152,14 @@ class Session {
     Note(absl::StrCat(hypervisor_->name(), " hypervisor",
                       opened->reason.empty() ? "" : absl::StrCat(" (", opened->reason, ")")));
     timeline_.Mark("hypervisor opened");
+    entropy_ = std::make_unique<HostEntropy>();
     if (hypervisor_->is_deterministic()) {
-      entropy_ = std::make_unique<SeededEntropy>(
-          config_.software.seed.value_or(snapshot_ == nullptr ? kDefaultSeed : RandomSeed()));
-    } else {
-      entropy_ = std::make_unique<HostEntropy>();
+      // No two copies are alike.
+      const uint64_t seed = snapshot_ == nullptr ? kDefaultSeed : Draw<uint64_t>(*entropy_);
+      entropy_ = std::make_unique<SeededEntropy>(config_.software.seed.value_or(seed));
     }
+    stops_.emplace(options_.saves, config_.software.stop_at,
+                   [this](std::string_view message) { Note(message); });
     return OpenConsole();
   }
 
@@ -193,47 +187,14 @@ class Session {
     return absl::OkStatus();
   }
 
-  std::optional<uint64_t> NextLimit() const {
-    const std::optional<uint64_t> stop_at = config_.software.stop_at;
-    if (saves_.empty()) return stop_at;
-    const uint64_t save_at = saves_.front().instructions;
-    return stop_at ? std::min(save_at, *stop_at) : save_at;
-  }
-
   // The machine stands still at --save-at or --stop-at.
   void OnInstructionLimit() {
-    absl::Status status = machine_->Pause();
-    if (status.ok() && !saves_.empty() && machine_->instructions() >= saves_.front().instructions) {
-      const auto [count, folder, incremental] = std::move(saves_.front());
-      saves_.erase(saves_.begin());
-      std::error_code error;
-      std::filesystem::create_directories(folder, error);  // Save tells of failures
-      SaveRequest request;
-      request.paths = SnapshotPaths::InFolder(folder);
-      request.incremental = incremental;
-      const absl::StatusOr<SavedSnapshot> saved = machine_->Save(request);
-      status = saved.status();
-      if (saved.ok()) {
-        Note(absl::StrCat("saved to ", folder, " after ", machine_->instructions(),
-                          " instructions: ", saved->memory_bytes, " bytes of memory, ",
-                          saved->state_bytes, " of state"));
-      }
-      status.Update(machine_->SetInstructionLimit(NextLimit()));
-    }
-    if (status.ok() && config_.software.stop_at &&
-        machine_->instructions() >= *config_.software.stop_at) {
-      const absl::StatusOr<StateHash> hash = machine_->Hash();
-      if (hash.ok()) {
-        Note(absl::StrCat("guest state after ", machine_->instructions(),
-                          " instructions: ", hash->ToString()));
-      } else {
-        Note(absl::StrCat("guest state: ", hash.status().message()));
-      }
+    const absl::StatusOr<bool> is_over = stops_->OnReached(*machine_);
+    if (!is_over.ok()) {
+      End({"error", kExitError, std::string(is_over.status().message())});
+    } else if (*is_over) {
       End(OutcomeOf({MachineEnd::Kind::kInstructionLimit, ""}));
-      return;
     }
-    if (status.ok()) status = machine_->Resume();
-    if (!status.ok()) End({"error", kExitError, std::string(status.message())});
   }
 
   void OnConsoleError(const absl::Status& error) {
@@ -268,11 +229,7 @@ class Session {
     if (!machine.ok()) return machine.status();
     machine_ = *std::move(machine);
     if (!machine_->restore_note().empty()) Note(machine_->restore_note());
-    if (!saves_.empty() || config_.software.stop_at) {
-      absl::Status status = machine_->SetInstructionLimit(NextLimit());
-      if (!status.ok())
-        return Annotate(status, "--save-at and --stop-at: only with the software hypervisor");
-    }
+    if (absl::Status status = stops_->Arm(*machine_); !status.ok()) return status;
     stats_.interrupt_controller = machine_->interrupt_controller();
     control_->SetMachine(machine_.get());
     machine_->SetInputRoomCallback([this] {
@@ -419,7 +376,7 @@ class Session {
   const std::function<absl::Status(VmConfig&)> apply_ = nullptr;
   std::unique_ptr<Snapshot> loaded_;
   RestoreOptions restore_ = {};
-  std::vector<SaveAt> saves_ = options_.saves;  // those to come
+  std::optional<InstructionStops> stops_;
   std::unique_ptr<VmControl> control_ = std::make_unique<VmControl>(config_);
   std::unique_ptr<api::Server> api_server_;
 };

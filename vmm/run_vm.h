@@ -13,6 +13,7 @@
 #include "migration/snapshot.h"
 #include "vmm/config.h"
 #include "vmm/exit_status.h"
+#include "vmm/instruction_stops.h"
 #include "vmm/machine_snapshot.h"
 #include "vmm/timeline.h"
 
@@ -20,12 +21,6 @@ namespace firn {
 
 // Of a deterministic run without --seed.
 inline constexpr uint64_t kDefaultSeed = 0;
-
-struct SaveAt {
-  uint64_t instructions = 0;
-  std::string folder;
-  bool incremental = false;
-};
 
 struct RunOptions {
   std::optional<std::string> stats_path;

@@ -13,11 +13,12 @@
 
 #include "absl/log/check.h"
 #include "hypervisor/errno_status.h"
-#include "vmm/signals_blocked.h"
 #include "vmm/terminal.h"
 
 namespace firn {
 namespace {
+
+constexpr int kEndingSignals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 // A handler has no argument of ours.
 std::atomic<int> event_fd = -1;

@@ -9,8 +9,6 @@
 
 #include <thread>
 
-#include "vmm/signals_blocked.h"
-
 namespace firn {
 namespace {
 
@@ -56,19 +54,6 @@ TEST(SignalsTest, DispositionsComeBack) {
   struct sigaction action = {};
   sigaction(SIGTERM, nullptr, &action);
   EXPECT_EQ(action.sa_handler, SIG_DFL);
-}
-
-TEST(SignalsTest, ThreadsStartedWhileBlockedDoNotTakeThem) {
-  sigset_t seen;
-  sigemptyset(&seen);
-  {
-    const SignalsBlocked blocked;
-    std::thread([&] { pthread_sigmask(SIG_BLOCK, nullptr, &seen); }).join();
-  }
-  for (int signal : kEndingSignals) EXPECT_EQ(sigismember(&seen, signal), 1);
-  sigset_t here;
-  pthread_sigmask(SIG_BLOCK, nullptr, &here);
-  EXPECT_EQ(sigismember(&here, SIGTERM), 0);
 }
 
 }  // namespace

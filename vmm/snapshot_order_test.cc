@@ -53,14 +53,6 @@ class SnapshotOrderTest : public testing::MachineTest,
     hypervisor_ = *software::CreateSoftwareHypervisor({.dialect = GetParam()});
   }
 
-  void RunTo(uint64_t moment) {
-    ended_ = std::make_unique<absl::Notification>();
-    ASSERT_TRUE(machine_->SetInstructionLimit(moment).ok());
-    ASSERT_TRUE(machine_->Resume().ok());
-    ended_->WaitForNotification();
-    ASSERT_EQ(end_.kind, MachineEnd::Kind::kInstructionLimit);
-    ASSERT_TRUE(machine_->Pause().ok());
-  }
   void Save(std::string_view folder, bool incremental, absl::Span<const SavePhase> order) {
     std::filesystem::create_directories(Path(folder));
     SaveRequest request;
@@ -89,17 +81,7 @@ class SnapshotOrderTest : public testing::MachineTest,
     ended_ = std::make_unique<absl::Notification>();
     RestoreRequest request;
     request.order = order;
-    absl::StatusOr<std::unique_ptr<Machine>> machine =
-        Machine::Restore(config_,
-                         {.hypervisor = *hypervisor_,
-                          .loop = *loop_,
-                          .timeline = timeline_,
-                          .entropy = entropy_,
-                          .output = &output_},
-                         **snapshot, request, [this](const MachineEnd& end) {
-                           end_ = end;
-                           ended_->Notify();
-                         });
+    absl::StatusOr<std::unique_ptr<Machine>> machine = RestoreFrom(**snapshot, request);
     if (!machine.ok()) return machine.status().ToString();
     machine_ = *std::move(machine);
     EXPECT_TRUE(machine_->Start().ok());

@@ -8,19 +8,19 @@
 #include "absl/log/check.h"
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
-#include "vmm/signals_blocked.h"
+#include "hypervisor/thread.h"
 
 namespace firn {
 absl::StatusOr<std::unique_ptr<VcpuThread>> VcpuThread::Start(Vcpu& vcpu,
                                                               VcpuExitHandler& handler) {
   std::unique_ptr<VcpuThread> thread(new VcpuThread(vcpu, handler));
-  const SignalsBlocked blocked;
-  const int error = pthread_create(&thread->thread_, nullptr, &ThreadMain, thread.get());
-  if (error != 0) {
+  const absl::StatusOr<pthread_t> started = StartThread(
+      absl::StrCat("vcpu", vcpu.id()), absl::StrCat("vCPU ", vcpu.id()), &ThreadMain, thread.get());
+  if (!started.ok()) {
     thread->joined_ = true;
-    return ErrnoStatus(error, absl::StrCat("pthread_create for vCPU ", vcpu.id()));
+    return started.status();
   }
-  pthread_setname_np(thread->thread_, absl::StrCat("vcpu", vcpu.id()).c_str());
+  thread->thread_ = *started;
   return thread;
 }
 

@@ -25,8 +25,8 @@ constexpr FlagSpec kCompactFlags[] = {
 };
 
 absl::Status Fold(const Snapshot& chain, const SnapshotPaths& paths, bool quiet) {
-  SnapshotId id;
-  HostEntropy().Fill(absl::MakeSpan(reinterpret_cast<std::byte*>(id.data()), id.size()));
+  HostEntropy entropy;
+  const auto id = Draw<SnapshotId>(entropy);
   ProgressLine line("compacting");
   const absl::StatusOr<CompactedSnapshot> full =
       Compact(SystemFileCalls(), chain, paths, id,

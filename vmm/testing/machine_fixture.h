@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,21 +53,27 @@ class MachineTest : public ::testing::Test {
   absl::Status Create(Hypervisor& hypervisor) {
     ended_ = std::make_unique<absl::Notification>();
     absl::StatusOr<std::unique_ptr<Machine>> machine =
-        Machine::Create(config_,
-                        {.hypervisor = hypervisor,
-                         .loop = *loop_,
-                         .timeline = timeline_,
-                         .entropy = entropy_,
-                         .output = &output_},
-                        [this](const MachineEnd& end) {
-                          end_ = end;
-                          ended_->Notify();  // dies the second time
-                        });
+        Machine::Create(config_, HostWith(hypervisor), OnEnd());
     if (!machine.ok()) return machine.status();
     machine_ = *std::move(machine);
     return absl::OkStatus();
   }
   absl::Status Create() { return Create(*hypervisor_); }
+
+  absl::StatusOr<std::unique_ptr<Machine>> RestoreFrom(const Snapshot& snapshot,
+                                                       const RestoreRequest& request) {
+    return Machine::Restore(config_, HostWith(*hypervisor_), snapshot, request, OnEnd());
+  }
+
+  // Lets the machine go on, and has it stand still after `moment` instructions.
+  void RunTo(uint64_t moment) {
+    ended_ = std::make_unique<absl::Notification>();
+    ASSERT_TRUE(machine_->SetInstructionLimit(moment).ok());
+    ASSERT_TRUE(machine_->Resume().ok());
+    ended_->WaitForNotification();
+    ASSERT_EQ(end_.kind, MachineEnd::Kind::kInstructionLimit);
+    ASSERT_TRUE(machine_->Pause().ok());
+  }
 
   // Runs the kernel from `label` to its end.
   MachineEnd Run(std::string_view label) {
@@ -78,6 +85,21 @@ class MachineTest : public ::testing::Test {
     ended_->WaitForNotification();
     machine_->Stop();
     return end_;
+  }
+
+  MachineHost HostWith(Hypervisor& hypervisor) {
+    return {.hypervisor = hypervisor,
+            .loop = *loop_,
+            .timeline = timeline_,
+            .entropy = entropy_,
+            .output = &output_,
+            .trace = nullptr};
+  }
+  std::function<void(const MachineEnd&)> OnEnd() {
+    return [this](const MachineEnd& end) {
+      end_ = end;
+      ended_->Notify();  // dies the second time
+    };
   }
 
   const std::string folder_ = absl::StrCat(::testing::TempDir(), "/machine-", getpid());
