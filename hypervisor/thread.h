@@ -18,8 +18,8 @@ namespace firn {
 absl::StatusOr<pthread_t> StartThread(const std::string& name, std::string_view purpose,
                                       void* (*main)(void*), void* argument);
 
-// Threads that are started from now on have stacks of 1 MiB: one that may be a huge page costs 2 MiB
-// where it needs some KiB. For the start of the process.
+// Threads that are started from now on have stacks of 1 MiB: one that may be a huge page costs 2
+// MiB where it needs some KiB. For the start of the process.
 void UseSmallStacks();
 
 }  // namespace firn
