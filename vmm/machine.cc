@@ -76,9 +76,10 @@ absl::Status Machine::CreateVm(const VmConfig& config, const DevicePlan& plan,
   absl::StatusOr<std::unique_ptr<GuestMemory>> memory = GuestMemory::Create(layout.ram());
   if (!memory.ok()) return Annotate(memory.status(), "guest memory");
   memory_ = *std::move(memory);
-  stored_pages_ = PageSet(memory_->size() / kGuestPageSize);
-  dirty_pages_ = stored_pages_;
-  if (config.machine.track_dirty_pages) memory_->StartDirtyTracking();
+  if (config.machine.track_dirty_pages) {
+    memory_->StartDirtyTracking();
+    dirty_pages_ = PageSet(memory_->size() / kGuestPageSize);
+  }
 
   absl::StatusOr<std::unique_ptr<Vm>> vm = host_.hypervisor.CreateVm(IpaBits(host_.hypervisor));
   if (!vm.ok()) return vm.status();

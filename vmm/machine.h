@@ -151,6 +151,8 @@ class Machine : private VcpuExitHandler, private LossHandler {
   absl::Status SaveRegisters(StateFile& state);
   absl::Status SaveMemory(const SaveRequest& request, MemoryFileWriter& writer);
   absl::Status SaveRunningMemory(const SaveRequest& request, MemoryFileWriter& writer);
+  // All that may not be zero.
+  absl::StatusOr<PageSet> PagesWithContent() const;
   // The pages to save that were written so far, or all where writes are not tracked.
   absl::StatusOr<PageSet> PagesToSave(const SaveRequest& request) const;
   // What was written since the last look, which goes to `dirty_pages_` too; with track_dirty_pages.
@@ -199,7 +201,8 @@ class Machine : private VcpuExitHandler, private LossHandler {
     std::string state_path;
   };
   std::optional<Base> base_;
-  PageSet stored_pages_{0};  // in the files that guest memory is a private mapping of
+  // A bitmap grows with guest memory: both are of no pages where there is no use for them.
+  PageSet stored_pages_{0};  // in the files that guest memory comes from
   PageSet dirty_pages_{0};   // since `base_`, with track_dirty_pages
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   // Null for a machine that booted. Its thread kicks vCPUs, and serves theirs.

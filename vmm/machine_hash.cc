@@ -6,7 +6,6 @@
 #include "absl/crc/crc32c.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "migration/page_scan.h"
 #include "vmm/machine.h"
 #include "vmm/snapshot_sections.h"
 
@@ -30,9 +29,8 @@ absl::StatusOr<StateHash> Machine::Hash() {
   StateHash hash = {.state = static_cast<uint32_t>(absl::ComputeCrc32c(EncodeStateFile(state))),
                     .memory = 0};
 
-  absl::StatusOr<PageSet> pages = OwnPages(*memory_);
+  const absl::StatusOr<PageSet> pages = PagesWithContent();
   if (!pages.ok()) return pages.status();
-  pages->Merge(stored_pages_);
   const PageTable table(memory_->regions());
   absl::crc32c_t crc(0);
   for (PageRun run = pages->NextRun(0); run.count > 0; run = pages->NextRun(run.end())) {

@@ -73,11 +73,14 @@ absl::StatusOr<PageSet> Machine::CollectDirty() {
   return pages;
 }
 
-absl::StatusOr<PageSet> Machine::PagesToSave(const SaveRequest& request) const {
-  if (request.incremental) return dirty_pages_;
+absl::StatusOr<PageSet> Machine::PagesWithContent() const {
   absl::StatusOr<PageSet> pages = OwnPages(*memory_);
-  if (pages.ok()) pages->Merge(stored_pages_);
+  if (pages.ok() && stored_pages_.pages() > 0) pages->Merge(stored_pages_);
   return pages;
+}
+
+absl::StatusOr<PageSet> Machine::PagesToSave(const SaveRequest& request) const {
+  return request.incremental ? dirty_pages_ : PagesWithContent();
 }
 
 absl::Status Machine::SaveRunningMemory(const SaveRequest& request, MemoryFileWriter& writer) {
