@@ -94,8 +94,12 @@ absl::Status Userfault::Register(absl::Span<std::byte> range) {
 
 absl::Status Userfault::Unregister(absl::Span<std::byte> range) {
   uffdio_range request = RangeOf(range);
-  if (ioctl(fd_.get(), UFFDIO_UNREGISTER, &request) == 0) return absl::OkStatus();
-  return ErrnoStatus(errno, "UFFDIO_UNREGISTER");
+  if (ioctl(fd_.get(), UFFDIO_UNREGISTER, &request) != 0) {
+    return ErrnoStatus(errno, "UFFDIO_UNREGISTER");
+  }
+  // It wakes who waits before it locks the mappings: with per-VMA locks (Linux 6.4 and on) a thread
+  // may begin to wait in between, and would for ever.
+  return Wake(range);
 }
 
 absl::Status Userfault::Copy(absl::Span<std::byte> to, const std::byte* from) {
