@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// Guest programs on the kvm backend, end to end: every ioctl that a running guest takes, answered
-// by FakeKvm, the guest executed by the software hypervisor. In each dialect that has an IRS.
+// What guests on the kvm backend do and are told: exits, PSCI, kicks, state, the dirty log.
 #include <signal.h>
 
 #include <atomic>
@@ -9,67 +8,22 @@
 #include <random>
 #include <thread>
 
-#include "hypervisor/event_fd.h"
-#include "hypervisor/software/testing/guest_fixture.h"
-#include "tests/kvm_calls/kvm_stack.h"
+#include "tests/kvm_calls/guests_fixture.h"
 
 namespace firn::kvm::testing {
 namespace {
 
-using software::Guest;
-using software::GuestOptions;
-using software::GuestOutcome;
-using software::MmioValue;
-using software::SetMmioValue;
-using software::gicv5::Dialect;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr GuestAddress kDevice(0x0b000100);
-constexpr uint64_t kAcknowledged = uint64_t{1} << 32;
-constexpr uint64_t kPpi = kAcknowledged | 1u << 29, kLpi = kAcknowledged | 2u << 29,
-                   kSpi = kAcknowledged | 3u << 29;
-constexpr uint32_t kSpi5 = IrqLineNumber(kIrqTypeSpi, 5);
 
 bool IsKick(const absl::StatusOr<Exit>& exit) {
   return exit.ok() && std::holds_alternative<KickedExit>(*exit);
 }
 
-class GuestsTest : public ::testing::TestWithParam<Dialect> {
- protected:
-  GuestsTest() : GuestsTest(Gicv5Host()) {}
-  explicit GuestsTest(FakeHost host)
-      : stack_(std::move(host), {.dialect = GetParam()}),
-        kvm_(*KvmHypervisor::Open(stack_.kernel())) {}
-
-  GuestOptions Options(std::vector<uint32_t> vcpu_ids = {0}) {
-    return {.vcpu_ids = std::move(vcpu_ids), .hypervisor = kvm_.get()};
-  }
-
-  // Calls `action` for each byte that the guest writes to its console.
-  static void OnConsole(Guest& guest, const std::function<void(char byte)>& action) {
-    guest.OnMmio(Guest::kConsole, [action](unsigned, MmioExit& exit) {
-      action(static_cast<char>(MmioValue(exit)));
-    });
-  }
-
-  KvmStack stack_;  // last to go: it sees what leaked
-  std::unique_ptr<KvmHypervisor> kvm_;
-};
-
-INSTANTIATE_TEST_SUITE_P(Dialects, GuestsTest,
-                         ::testing::Values(Dialect::kSeriesV1, Dialect::kSeriesV2,
-                                           Dialect::kMerged),
-                         [](const auto& info) {
-                           switch (info.param) {
-                             case Dialect::kSeriesV1:
-                               return "SeriesV1";
-                             case Dialect::kSeriesV2:
-                               return "SeriesV2";
-                             default:
-                               return "Merged";
-                           }
-                         });
+INSTANTIATE_TEST_SUITE_P(Dialects, GuestsTest, ::testing::ValuesIn(kIrsDialects),
+                         [](const auto& info) { return DialectName(info.param); });
 
 TEST_P(GuestsTest, LoadsOfEachSizeTakeTheirAnswer) {
   struct Case {
@@ -327,152 +281,6 @@ TEST_P(GuestsTest, AForeignSignalIsAKick) {
   EXPECT_GT(guest.Get(0, CoreX(1)), 0u);
 }
 
-// ---- Doorbells and interrupts
-
-TEST_P(GuestsTest, DoorbellsDoNotLeaveTheGuest) {
-  Guest guest("mmio", Options());
-  const EventFd event = *EventFd::Create();
-  ASSERT_TRUE(
-      guest.vm().RegisterIoEventFd({.address = kDevice, .length = 4, .fd = event.fd()}).ok());
-  guest.Start(0, "doorbells");
-  guest.Set(0, CoreX(1), kDevice.value);
-  guest.Set(0, CoreX(2), 5);
-  guest.Set(0, CoreX(3), Guest::kMemory.value);
-  ASSERT_TRUE(guest.Run().powered_off());
-  EXPECT_EQ(event.Take(), 5u);
-}
-
-TEST_P(GuestsTest, DatamatchTakesItsValueOnlyUntilDeassigned) {
-  Guest guest("mmio", Options());
-  const EventFd event = *EventFd::Create();
-  IoEventFd doorbell = {.address = kDevice, .length = 4, .fd = event.fd(), .datamatch = 2};
-  ASSERT_TRUE(guest.vm().RegisterIoEventFd(doorbell).ok());
-  EXPECT_EQ(GetErrno(guest.vm().RegisterIoEventFd(doorbell)), EEXIST);
-  std::vector<uint64_t> exits;
-  guest.OnMmio(kDevice, [&](unsigned, MmioExit& exit) {
-    exits.push_back(MmioValue(exit));
-    if (exits.size() == 2) {
-      doorbell.deassign = true;
-      EXPECT_TRUE(guest.vm().RegisterIoEventFd(doorbell).ok());
-    }
-  });
-  guest.Start(0, "doorbells");
-  guest.Set(0, CoreX(1), kDevice.value);
-  guest.Set(0, CoreX(2), 3);
-  guest.Set(0, CoreX(3), Guest::kMemory.value);
-  ASSERT_TRUE(guest.Run().powered_off());
-  EXPECT_THAT(exits, ElementsAre(3, 1));
-  EXPECT_EQ(event.Take(), 1u);
-  EXPECT_EQ(GetErrno(guest.vm().RegisterIoEventFd(doorbell)), ENOENT);
-}
-
-TEST_P(GuestsTest, TimerPpi) {
-  Guest guest("interrupts", Options());
-  guest.Start(0, "virtual_timer");
-  guest.Set(0, CoreX(1), 62'500);
-  ASSERT_TRUE(guest.Run().powered_off());
-  ASSERT_FALSE(guest.reports().empty());
-  EXPECT_EQ(guest.reports()[0], kPpi | 27);
-}
-
-TEST_P(GuestsTest, EdgeAndLevelSpiByIrqLine) {
-  for (const bool is_level : {false, true}) {
-    SCOPED_TRACE(is_level);
-    Guest guest("interrupts", Options());
-    guest.Start(0, "one_spi");
-    guest.Set(0, CoreX(2), is_level ? 1 : 0);
-    OnConsole(guest, [&](char byte) {
-      if (byte == 'd') return;
-      EXPECT_TRUE(guest.vm().IrqLine(kSpi5, /*level=*/byte == 'r').ok());
-      if (is_level) return;
-      EXPECT_TRUE(guest.vm().IrqLine(kSpi5, false).ok());
-    });
-    ASSERT_TRUE(guest.Run().powered_off());
-    EXPECT_THAT(guest.reports(), ElementsAre(kSpi | 5));
-  }
-}
-
-TEST_P(GuestsTest, SoftwarePpiByIrqLine) {
-  Guest guest("interrupts", Options());
-  guest.Start(0, "sw_ppi");
-  OnConsole(guest, [&](char) {
-    EXPECT_TRUE(guest.vm().IrqLine(IrqLineNumber(kIrqTypePpi, 3), true).ok());
-  });
-  ASSERT_TRUE(guest.Run().powered_off());
-  EXPECT_THAT(guest.reports(), ElementsAre(kPpi | 3, kPpi | 3));
-}
-
-TEST_P(GuestsTest, SpiByIrqFdThroughARoute) {
-  Guest guest("interrupts", Options());
-  const EventFd event = *EventFd::Create();
-  const std::vector<GsiRoute> routes = {{.gsi = 40, .pin = 5}, {.gsi = 5, .pin = 6}};
-  ASSERT_TRUE(guest.vm().SetGsiRouting(routes).ok());
-  ASSERT_TRUE(guest.vm().RegisterIrqFd({.fd = event.fd(), .gsi = 40}).ok());
-  EXPECT_EQ(GetErrno(guest.vm().RegisterIrqFd({.fd = event.fd(), .gsi = 40})), EBUSY);
-  guest.Start(0, "one_spi");
-  guest.Set(0, CoreX(2), 0);
-  OnConsole(guest, [&](char byte) {
-    if (byte == 'r') event.Signal();
-  });
-  ASSERT_TRUE(guest.Run().powered_off());
-  EXPECT_THAT(guest.reports(), ElementsAre(kSpi | 5));
-  EXPECT_TRUE(guest.vm().RegisterIrqFd({.fd = event.fd(), .gsi = 40, .deassign = true}).ok());
-}
-
-// Signalled by another thread while the guest waits.
-TEST_P(GuestsTest, IrqFdWakesAWaitingGuest) {
-  Guest guest("interrupts", Options());
-  const EventFd event = *EventFd::Create();
-  ASSERT_TRUE(guest.vm().RegisterIrqFd({.fd = event.fd(), .gsi = 5}).ok());
-  guest.Start(0, "one_spi");
-  guest.Set(0, CoreX(2), 0);
-  std::thread host;
-  OnConsole(guest, [&](char byte) {
-    if (byte != 'r') return;
-    host = std::thread([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      event.Signal();
-    });
-  });
-  EXPECT_TRUE(guest.Run().powered_off());
-  if (host.joinable()) host.join();
-  EXPECT_THAT(guest.reports(), ElementsAre(kSpi | 5));
-}
-
-TEST_P(GuestsTest, ResampleIrqFd) {
-  Guest guest("interrupts", Options());
-  const EventFd event = *EventFd::Create(), resample = *EventFd::Create();
-  ASSERT_TRUE(
-      guest.vm().RegisterIrqFd({.fd = event.fd(), .gsi = 5, .resample_fd = resample.fd()}).ok());
-  guest.Start(0, "many_spis");
-  std::atomic<bool> done = false;
-  int resampled = 0;
-  std::thread source([&] {
-    while (!done && resampled < 3) {
-      if (resample.Take() > 0 && ++resampled < 3) event.Signal();
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-  });
-  OnConsole(guest, [&](char) { event.Signal(); });
-  EXPECT_TRUE(guest.Run().powered_off());
-  done = true;
-  source.join();
-  EXPECT_THAT(guest.reports(), ElementsAre(kSpi | 5, kSpi | 5, kSpi | 5));
-}
-
-TEST_P(GuestsTest, LpisBetweenVcpus) {
-  constexpr uint64_t kRounds = 50;
-  Guest guest("interrupts", Options({0, 1}));
-  guest.Start(0, "ping_pong");
-  guest.Set(0, CoreX(5), kRounds);
-  ASSERT_TRUE(guest.Run().powered_off());
-  const std::vector<uint64_t> reports = guest.reports();
-  ASSERT_GE(reports.size(), 2 * kRounds);
-  for (uint64_t n = 0; n < 2 * kRounds; ++n) {
-    ASSERT_EQ(reports[n], kLpi | (n % 2 == 0 ? 1 : 0)) << n;
-  }
-}
-
 // ---- State
 
 TEST_P(GuestsTest, EveryListedRegisterCanBeReadAndSetBack) {
@@ -548,7 +356,7 @@ TEST_P(DirtyLogTest, StoresAreSeenInPagesOf4KiBWhateverTheHosts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Merged, DirtyLogTest, ::testing::Values(Dialect::kMerged),
-                         [](const auto&) { return "Merged"; });
+                         [](const auto& info) { return DialectName(info.param); });
 
 }  // namespace
 }  // namespace firn::kvm::testing
