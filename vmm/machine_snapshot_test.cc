@@ -77,6 +77,25 @@ TEST_F(MachineSnapshotTest, GoesOnLikeTheSavedOne) {
   }
 }
 
+// Exclusives: whether the store is done is the same in both, wherever the guest was saved.
+TEST_F(MachineSnapshotTest, GoesOnLikeTheSavedOneBetweenLoadAndStore) {
+  WriteKernel("exclusives");
+  constexpr uint64_t kRound = 6;  // instructions
+  for (uint64_t moment = kMoment; moment < kMoment + kRound; ++moment) {
+    SCOPED_TRACE(moment);
+    machine_.reset();
+    hypervisor_ = *software::CreateSoftwareHypervisor();
+    ASSERT_TRUE(Create().ok());
+    RunTo(moment);
+    ASSERT_TRUE(machine_->Save(Request("a")).ok());
+    RunTo(kLater);
+    const std::string expected = machine_->Hash()->ToString();
+    ASSERT_TRUE(Restore("a", Loading(MemoryLoad::kMapped)).ok());
+    RunTo(kLater);
+    EXPECT_EQ(machine_->Hash()->ToString(), expected);
+  }
+}
+
 TEST_F(MachineSnapshotTest, LayerHasWhatWasWrittenSince) {
   RunToMoment();
   EXPECT_THAT(machine_->Save(Request("a")).status(), absl::OkStatus());

@@ -1,48 +1,102 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// Unicorn's hooks give an exception's number but not its syndrome, and it fills no ESR_EL1. The
-// syndrome is in the saved context; where, differs between versions. So it is searched for.
+// Unicorn's hooks give an exception's number but not its syndrome, and it fills no ESR_EL1. Nor has
+// it a register for the exclusive monitor. Both are in the saved context; where, differs between
+// versions. So they are searched for.
 #include <unicorn/unicorn.h>
 
 #include <cstring>
-#include <set>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "hypervisor/software/engine.h"
-#include "hypervisor/software/system_registers.h"
 
 namespace firn::software {
 namespace {
 
 constexpr uint64_t kCodeAddress = 0x10000;
+constexpr uint64_t kDataAddress = kCodeAddress + 0x800;
+constexpr uint32_t kSvc = 0xd4000001;
+constexpr uint32_t kHvc = 0xd4000002;
+constexpr uint32_t kLdxp = 0xc87f0c02;  // LDXP x2, x3, [x0]
+constexpr uint64_t kNoneMarked = ~uint64_t{0};
 
-// Stops at the first exception, so that the saved context holds its record.
-struct Probe {
+// Something that is executed, up to its exception, and then leaves known values in the context.
+constexpr size_t kPatternSize = 24;
+
+// An exception: its syndrome, and 16 bytes behind it the level that takes it.
+struct ExceptionProbe {
   uint32_t instruction;
   uint32_t syndrome;
   uint32_t target_el;
+
+  void Execute(uc_engine* uc) const;
+  bool Matches(const std::byte* bytes) const {
+    return memcmp(bytes, &syndrome, sizeof(syndrome)) == 0 &&
+           memcmp(bytes + 16, &target_el, sizeof(target_el)) == 0;
+  }
+};
+
+// SVC to EL1 twice and HVC to EL2, each with an immediate of its own (ESR EC 0x15, 0x16; IL).
+constexpr ExceptionProbe kExceptionProbes[] = {
+    {kSvc | 0x5a31 << 5, 0x15u << 26 | 1u << 25 | 0x5a31, 1},
+    {kSvc | 0x2b97 << 5, 0x15u << 26 | 1u << 25 | 0x2b97, 1},
+    {kHvc | 0x1c75 << 5, 0x16u << 26 | 1u << 25 | 0x1c75, 2},
+};
+
+// An exclusive load of two words: their address and the words. (Those are in registers too, but not
+// behind the address.)
+struct MonitorProbe {
+  uint64_t address;
+  uint64_t words[2];
+
+  void Execute(uc_engine* uc) const;
+  bool Matches(const std::byte* bytes) const {
+    return memcmp(bytes, &address, sizeof(address)) == 0 &&
+           memcmp(bytes + sizeof(address), words, sizeof(words)) == 0;
+  }
+};
+
+constexpr MonitorProbe kMonitorProbes[] = {
+    {kDataAddress, {0x0123'4567'89ab'cdef, 0x1f2e'3d4c'5b6a'7988}},
+    {kDataAddress + 0x40, {0xfedc'ba98'7654'3210, 0x8091'a2b3'c4d5'e6f7}},
 };
 
 void StopHook(uc_engine* uc, uint32_t, void*) { uc_emu_stop(uc); }
 
-bool Matches(const std::byte* record, const Probe& probe) {
-  uint32_t syndrome = 0, target_el = 0;
-  memcpy(&syndrome, record, sizeof(syndrome));
-  memcpy(&target_el, record + 16, sizeof(target_el));
-  return syndrome == probe.syndrome && target_el == probe.target_el;
+void ExecuteCode(uc_engine* uc, absl::Span<const uint32_t> code) {
+  const uint64_t size = code.size() * sizeof(uint32_t);
+  uc_mem_write(uc, kCodeAddress, code.data(), size);
+  uc_ctl_remove_cache(uc, kCodeAddress, kCodeAddress + size);
+  uc_emu_start(uc, kCodeAddress, 0, 0, 0);
 }
 
-// The offsets at which a context saved after `probe` holds its record.
-std::set<size_t> Candidates(uc_engine* uc, uc_context* context, const Probe& probe) {
-  std::set<size_t> found;
-  uc_mem_write(uc, kCodeAddress, &probe.instruction, sizeof(probe.instruction));
-  uc_ctl_remove_cache(uc, kCodeAddress, kCodeAddress + 4);
-  uc_emu_start(uc, kCodeAddress, 0, 0, 0);
-  uc_context_save(uc, context);
-  const auto* bytes = reinterpret_cast<const std::byte*>(context);
-  for (size_t offset = 0; offset + 24 <= uc_context_size(uc); offset += 4) {
-    if (Matches(bytes + offset, probe)) found.insert(offset);
+void ExceptionProbe::Execute(uc_engine* uc) const { ExecuteCode(uc, {instruction}); }
+
+void MonitorProbe::Execute(uc_engine* uc) const {
+  uc_mem_write(uc, address, words, sizeof(words));
+  uc_reg_write(uc, UC_ARM64_REG_X0, &address);
+  ExecuteCode(uc, {kLdxp, kSvc});
+}
+
+// The one offset at which contexts that were saved after each of `probes` hold what it leaves.
+template <typename Probe>
+absl::StatusOr<size_t> Find(uc_engine* uc, uc_context* context, std::string_view what,
+                            absl::Span<const Probe> probes) {
+  std::vector<size_t> offsets;
+  for (size_t offset = 0; offset + kPatternSize <= uc_context_size(uc); offset += 4) {
+    offsets.push_back(offset);
   }
-  return found;
+  for (const Probe& probe : probes) {
+    probe.Execute(uc);
+    uc_context_save(uc, context);
+    const auto* bytes = reinterpret_cast<const std::byte*>(context);
+    std::erase_if(offsets, [&](size_t offset) { return !probe.Matches(bytes + offset); });
+  }
+  if (offsets.size() == 1) return offsets[0];
+  return absl::FailedPreconditionError(
+      absl::StrCat("Unicorn ", Engine::Version(), " does not fit: its ", what, " is in ",
+                   offsets.size(), " places of a saved context instead of one"));
 }
 
 }  // namespace
@@ -50,10 +104,9 @@ std::set<size_t> Candidates(uc_engine* uc, uc_context* context, const Probe& pro
 absl::StatusOr<ContextLayout> Engine::Calibrate() {
   unsigned major = 0, minor = 0;
   uc_version(&major, &minor);
-  const std::string version = Version();
   if (major != 2 || minor < 1) {
     return absl::FailedPreconditionError(
-        absl::StrCat("Unicorn ", version,
+        absl::StrCat("Unicorn ", Version(),
                      " does not fit: firn needs 2.1 or newer (older ones look memory up by "
                      "virtual address)"));
   }
@@ -64,26 +117,19 @@ absl::StatusOr<ContextLayout> Engine::Calibrate() {
   uc_hook_add(uc, &handle, UC_HOOK_INTR, reinterpret_cast<void*>(StopHook), nullptr, 1, 0);
   uc_mem_map(uc, kCodeAddress, 0x1000, UC_PROT_ALL);
 
-  // SVC to EL1 twice and HVC to EL2, each with an immediate of its own (ESR EC 0x15, 0x16; IL).
-  constexpr Probe kProbes[] = {
-      {0xd4000001 | 0x5a31 << 5, 0x15u << 26 | 1u << 25 | 0x5a31, 1},
-      {0xd4000001 | 0x2b97 << 5, 0x15u << 26 | 1u << 25 | 0x2b97, 1},
-      {0xd4000002 | 0x1c75 << 5, 0x16u << 26 | 1u << 25 | 0x1c75, 2},
-  };
-  std::set<size_t> offsets = Candidates(uc, (*engine)->scratch_, kProbes[0]);
-  for (const Probe& probe : kProbes) {
-    std::set<size_t> both;
-    for (size_t offset : Candidates(uc, (*engine)->scratch_, probe)) {
-      if (offsets.contains(offset)) both.insert(offset);
-    }
-    offsets = std::move(both);
+  uc_context* context = (*engine)->scratch_;
+  const absl::StatusOr<size_t> exception =
+      Find(uc, context, "exception record", absl::MakeConstSpan(kExceptionProbes));
+  if (!exception.ok()) return exception.status();
+  const absl::StatusOr<size_t> monitor =
+      Find(uc, context, "exclusive monitor", absl::MakeConstSpan(kMonitorProbes));
+  if (!monitor.ok()) return monitor.status();
+  const auto* reset_state = reinterpret_cast<const std::byte*>((*engine)->reset_state_);
+  if (memcmp(reset_state + *monitor, &kNoneMarked, sizeof(kNoneMarked)) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "Unicorn ", Version(), " does not fit: its exclusive monitor marks something at reset"));
   }
-  if (offsets.size() != 1) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("Unicorn ", version, " does not fit: its exception record is in ",
-                     offsets.size(), " places of a saved context instead of one"));
-  }
-  return ContextLayout{.exception_offset = *offsets.begin()};
+  return ContextLayout{.exception_offset = *exception, .monitor_offset = *monitor};
 }
 
 }  // namespace firn::software

@@ -10,10 +10,13 @@ TEST(CalibrationTest, InstalledUnicornFits) {
   const absl::StatusOr<ContextLayout> layout = Engine::Calibrate();
   ASSERT_TRUE(layout.ok()) << layout.status();
   EXPECT_GT(layout->exception_offset, 0u);
+  EXPECT_GT(layout->monitor_offset, 0u);
 }
 
 TEST(CalibrationTest, RepeatsItself) {
-  EXPECT_EQ(Engine::Calibrate()->exception_offset, Engine::Calibrate()->exception_offset);
+  const absl::StatusOr<ContextLayout> one = Engine::Calibrate(), other = Engine::Calibrate();
+  EXPECT_EQ(one->exception_offset, other->exception_offset);
+  EXPECT_EQ(one->monitor_offset, other->monitor_offset);
 }
 
 TEST(CalibrationTest, VersionHasThreeNumbers) {

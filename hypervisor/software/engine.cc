@@ -182,6 +182,15 @@ absl::Status Engine::DropPage(uint64_t page_address) {
   return UnicornError(error, "remove_cache");
 }
 
+void Engine::ClearExclusiveMonitor() {
+  constexpr uint64_t kNone = ~uint64_t{0};
+  uc_context_save(uc_, scratch_);
+  std::byte* marked = reinterpret_cast<std::byte*>(scratch_) + layout_.monitor_offset;
+  if (memcmp(marked, &kNone, sizeof(kNone)) == 0) return;
+  memcpy(marked, &kNone, sizeof(kNone));
+  uc_context_restore(uc_, scratch_);
+}
+
 ExceptionRecord Engine::exception() const {
   uc_context_save(uc_, scratch_);
   const std::byte* record = reinterpret_cast<const std::byte*>(scratch_) + layout_.exception_offset;

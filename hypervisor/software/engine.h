@@ -68,9 +68,10 @@ struct BlockCount {
   uint64_t end = 0;
 };
 
-// Where calibration found the exception record in a saved context.
+// Where calibration found in a saved context what Unicorn has no register for.
 struct ContextLayout {
   size_t exception_offset = 0;
+  size_t monitor_offset = 0;  // the address that the exclusive monitor has marked; all ones: none
 };
 
 // Thread rules: one thread at a time, Stop included.
@@ -85,7 +86,8 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Finds the exception record in Unicorn's saved contexts by executing SVC and HVC with known
-  // immediates. FailedPrecondition, naming the version, where that does not give one place.
+  // immediates, and the exclusive monitor by LDXP of known words. FailedPrecondition, naming the
+  // version, where that does not give one place for each.
   static absl::StatusOr<ContextLayout> Calibrate();
   // "2.1.1"
   static std::string Version();
@@ -113,6 +115,10 @@ class Engine {
   absl::Status DropPage(uint64_t page_address);
   // Drops all translated code. Not inside a client method.
   void DropAllCode();
+
+  // As CLREX: the next exclusive store is refused, unless an exclusive load comes before. Exception
+  // returns that the engine executes do the same. Not inside a client method.
+  void ClearExclusiveMonitor();
 
   // The record of the exception in progress. Only inside OnException.
   ExceptionRecord exception() const;

@@ -74,8 +74,8 @@ class Machine : public CpuBus, public gicv5::Machine {
   void SetInstructionLimit(std::optional<uint64_t> limit) { instruction_limit_ = limit; }
   // Raises what was signalled through irqfds.
   void PollIrqFds();
-  // Forgets whose turn it is, as a machine that is restored from this one's registers knows
-  // nothing of it: both then go on alike.
+  // Forgets whose turn it is and what the exclusive monitors have marked, as a machine that is
+  // restored from this one's registers knows nothing of it: both then go on alike.
   // While no vCPU is in Run, else nothing.
   void ForgetTurns();
   void SetRoutes(std::vector<GsiRoute> routes) { routes_ = std::move(routes); }

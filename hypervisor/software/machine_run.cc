@@ -99,6 +99,9 @@ void Machine::ForgetTurns() {
   current_ = 0;
   slice_left_ = 0;
   for (const auto& vcpu : vcpus_) {
+    // On hardware every exit does, by the exception return that ends it. Here only what looks at
+    // the state: a kick comes at a moment of the host's, and what it changed would not repeat.
+    vcpu->cpu->engine().ClearExclusiveMonitor();
     // KVM_GET_MP_STATE does not tell a CPU that waits from one that runs: it looks for its
     // interrupt once more.
     if (vcpu->cpu->power() == Cpu::Power::kWaiting) vcpu->cpu->set_power(Cpu::Power::kRunnable);
@@ -121,6 +124,9 @@ Machine::Vcpu* Machine::PickNext() {
   for (size_t step = 1; step <= vcpus_.size(); ++step) {
     const size_t candidate = (current_ + step) % vcpus_.size();
     if (!is_ready(*vcpus_[candidate])) continue;
+    // Others may have stored where it had marked an address, which the engine sees only by the
+    // value that is there then.
+    if (candidate != current_) vcpus_[candidate]->cpu->engine().ClearExclusiveMonitor();
     current_ = candidate;
     slice_left_ = kSlice;
     return vcpus_[candidate].get();

@@ -78,6 +78,19 @@ spin:
     say hello
     b .
 
+// Adds one to a word for ever, with exclusives that have a block boundary between them, where a run
+// can stop. x3 counts the stores that were refused.
+.global exclusives
+exclusives:
+    ldr x0, =0x40200000
+    mov x3, #0
+1:  ldxr x1, [x0]
+    b 2f
+2:  add x1, x1, #1
+    stxr w2, x1, [x0]
+    add x3, x3, x2
+    b 1b
+
 // A pair of registers to a device: the syndrome does not describe that.
 .global undescribed
 undescribed:
