@@ -40,7 +40,7 @@ enum class RestorePhase {
   kInterruptTables,   // may read guest memory
   kInterruptEnables,  // the rest of the GIC, with what lets interrupts flow at the end
   kDevices,           // and their interrupt lines
-  kTime,              // the virtual counter goes on from the save
+  kTime,              // the counters go on from the save
 };
 inline constexpr std::array kRestoreOrder = {
     RestorePhase::kMemory,           RestorePhase::kRegisters, RestorePhase::kInterruptTables,

@@ -121,8 +121,8 @@ absl::Status Machine::CreateSharedPages() {
 
 absl::Status Machine::CreateDevices(const VmConfig& config, const DevicePlan& plan,
                                     const Snapshot* snapshot) {
-  const absl::StatusOr<uint64_t> counter = GuestCounter();
-  if (!counter.ok()) return counter.status();
+  const absl::StatusOr<uint64_t> counter = GetRegisterU64(*vcpus_[0], kvm::kTimerCnt);
+  if (!counter.ok()) return Annotate(counter.status(), "reading the guest's time");
   const DeviceEnvironment environment = {.memory = *memory_,
                                          .shared_pages = *shared_pages_,
                                          .vm = *vm_,
@@ -169,12 +169,6 @@ absl::Status Machine::StartThreads() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> Machine::GuestCounter() {
-  absl::StatusOr<uint64_t> counter = GetRegisterU64(*vcpus_[0], kvm::kTimerCnt);
-  if (!counter.ok()) return Annotate(counter.status(), "reading the guest's time");
-  return counter;
-}
-
 absl::Status Machine::Pause() {
   if (is_paused_) return absl::OkStatus();
   for (const auto& thread : threads_) thread->RequestPause();
@@ -186,12 +180,12 @@ absl::Status Machine::Pause() {
                                                     absl::FormatDuration(kPauseLimit),
                                                     ": it may wait for a reader of the console"));
   }
-  const absl::StatusOr<uint64_t> counter = GuestCounter();
-  if (!counter.ok()) {
+  const absl::StatusOr<GuestCounters> counters = ReadGuestCounters(*vcpus_[0]);
+  if (!counters.ok()) {
     for (const auto& thread : threads_) thread->Resume();
-    return counter.status();
+    return counters.status();
   }
-  paused_counter_ = *counter;
+  paused_counters_ = *counters;
   is_paused_ = true;
   return absl::OkStatus();
 }
@@ -200,9 +194,8 @@ absl::Status Machine::Resume() {
   absl::Status status;
   if (is_paused_) {
     // The guest must not see how long it stood still: its watchdogs would bark.
-    status = Annotate(SetRegisterU64(*vcpus_[0], kvm::kTimerCnt, paused_counter_),
-                      "letting the guest's time go on");
-    status.Update(devices_->OnResume(paused_counter_));
+    status = SetGuestCounters(*vcpus_[0], paused_counters_);
+    status.Update(devices_->OnResume(paused_counters_.virtual_count));
   }
   is_paused_ = false;
   limit_told_ = false;

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "arch-aarch64/guest_counters.h"
 #include "arch-aarch64/interrupt_controller.h"
 #include "arch-aarch64/vcpu_features.h"
 #include "devices/byte_sink.h"
@@ -134,9 +135,6 @@ class Machine : private VcpuExitHandler, private LossHandler {
   absl::Status LoadKernel(const VmConfig& config, const DevicePlan& plan,
                           const MemoryLayout& layout);
   absl::Status StartThreads();
-  // The virtual counter; with no vCPU in the guest.
-  absl::StatusOr<uint64_t> GuestCounter();
-
   // Checks the number of vCPUs, too.
   static absl::StatusOr<MemoryLayout> LayoutOf(const VmConfig& config,
                                                const Hypervisor& hypervisor);
@@ -191,7 +189,7 @@ class Machine : private VcpuExitHandler, private LossHandler {
   std::string controller_reason_;
   VcpuFeatures features_;
   VmConfig config_;
-  uint64_t paused_counter_ = 0;       // the guest's virtual counter at Pause
+  GuestCounters paused_counters_;     // at Pause
   uint64_t instructions_before_ = 0;  // executed before the restore
   std::atomic<bool> limit_told_ = false;
 

@@ -25,7 +25,9 @@ absl::StatusOr<StateHash> Machine::Hash() {
   state.Add(kTablesSection, *std::move(tables));
   status = SaveRegisters(state);
   if (!status.ok()) return status;
-  state.Add("counter", absl::StrCat(paused_counter_, " ", instructions()));
+  state.Add("counter",
+            absl::StrCat(paused_counters_.virtual_count, " ",
+                         paused_counters_.physical_count.value_or(0), " ", instructions()));
   StateHash hash = {.state = static_cast<uint32_t>(absl::ComputeCrc32c(EncodeStateFile(state))),
                     .memory = 0};
 

@@ -43,6 +43,16 @@ absl::Status CheckManifest(const Snapshot& snapshot, const VmConfig& config,
   return absl::OkStatus();
 }
 
+GuestCounters CountersOf(const state::Manifest& manifest) {
+  GuestCounters counters = {.virtual_count = manifest.counter(), .physical_count = std::nullopt};
+  if (manifest.has_physical_counter()) {
+    counters.physical_count = manifest.physical_counter();
+  } else if (manifest.hypervisor() == "software") {
+    counters.physical_count = manifest.counter();  // before this field they were one
+  }
+  return counters;
+}
+
 }  // namespace
 
 absl::Status Machine::ChooseFeatures(const Snapshot* snapshot) {
@@ -128,9 +138,9 @@ absl::Status Machine::RestoreTime(const Snapshot& snapshot) {
   }
   instructions_before_ = manifest.instructions();
   // Set once more when the vCPUs are let in.
-  paused_counter_ = manifest.counter();
+  paused_counters_ = CountersOf(manifest);
   is_paused_ = true;
-  return SetRegisterU64(*vcpus_[0], kvm::kTimerCnt, paused_counter_);
+  return SetGuestCounters(*vcpus_[0], paused_counters_);
 }
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
@@ -191,7 +201,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
     }
   }
   if (!request.keep_identity) {
-    status = machine->devices_->RenewIdentity(machine->paused_counter_);
+    status = machine->devices_->RenewIdentity(machine->paused_counters_.virtual_count);
     if (!status.ok()) return Annotate(status, "a new identity");
   }
   // What was rung for was served before the save (Freeze), so this finds only what the guest has

@@ -123,7 +123,10 @@ absl::StatusOr<state::Manifest> Machine::DescribeSnapshot(const SaveRequest& req
   manifest.set_spis(interrupt_controller_->spi_count());
   manifest.set_vcpus(static_cast<uint32_t>(vcpus_.size()));
   manifest.set_memory_size(memory_->size());
-  manifest.set_counter(paused_counter_);
+  manifest.set_counter(paused_counters_.virtual_count);
+  if (paused_counters_.physical_count) {
+    manifest.set_physical_counter(*paused_counters_.physical_count);
+  }
   manifest.set_counter_frequency(vm_->CounterFrequency());
   manifest.set_instructions(instructions());
   manifest.set_vcpu_features(features_.InitBits());

@@ -131,14 +131,14 @@ void Cpu::UncountFrom(uint64_t next_pc) {
 }
 
 std::optional<uint64_t> Cpu::NextDeadline() const {
-  std::optional<uint64_t> next;
-  const uint64_t counter = clock_->Counter();
-  for (const Timer* timer : {&virtual_timer_, &physical_timer_}) {
-    if (!timer->IsArmed() || timer->Line(counter)) continue;
-    const uint64_t when = clock_->WhenCounterReaches(timer->cval());
-    if (when == kNever) continue;
-    next = next ? std::min(*next, when) : when;
+  uint64_t next = kNever;
+  if (virtual_timer_.IsArmed() && !virtual_timer_.Line(clock_->Counter())) {
+    next = clock_->WhenCounterReaches(virtual_timer_.cval());
   }
+  if (physical_timer_.IsArmed() && !physical_timer_.Line(clock_->PhysicalCounter())) {
+    next = std::min(next, clock_->WhenPhysicalCounterReaches(physical_timer_.cval()));
+  }
+  if (next == kNever) return std::nullopt;
   return next;
 }
 
@@ -160,9 +160,8 @@ void Cpu::PlanEvent() {
 bool Cpu::UpdateInterrupts() {
   gicv5::Vgicv5* gic = bus_->gic();
   if (gic == nullptr) return irq_pending_ = false;
-  const uint64_t counter = clock_->Counter();
-  gic->SetPpiLine(index_, kVirtualTimerPpi, virtual_timer_.Line(counter));
-  gic->SetPpiLine(index_, kPhysicalTimerPpi, physical_timer_.Line(counter));
+  gic->SetPpiLine(index_, kVirtualTimerPpi, virtual_timer_.Line(clock_->Counter()));
+  gic->SetPpiLine(index_, kPhysicalTimerPpi, physical_timer_.Line(clock_->PhysicalCounter()));
   // Without FEAT_NMI, which the ID registers hide, superpriority is signalled as IRQ too.
   return irq_pending_ = gic->IrqAsserted(index_) || gic->NmiAsserted(index_);
 }

@@ -38,12 +38,13 @@ bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
       return true;
     }
     SyncCount();
-    const uint64_t counter = clock_->Counter();
     if (reg.crm == 0) {
-      *value = counter;
-      return reg.op2 == 1 || reg.op2 == 2;
+      *value = reg == reg::kCntpctEl0 ? clock_->PhysicalCounter() : clock_->Counter();
+      return reg == reg::kCntpctEl0 || reg == reg::kCntvctEl0;
     }
-    const Timer& timer = reg.crm == 3 ? virtual_timer_ : physical_timer_;
+    const bool is_virtual = reg.crm == 3;
+    const Timer& timer = is_virtual ? virtual_timer_ : physical_timer_;
+    const uint64_t counter = is_virtual ? clock_->Counter() : clock_->PhysicalCounter();
     switch (reg.op2) {
       case 0:
         *value = timer.ReadTval(counter);
@@ -71,10 +72,11 @@ bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
 bool Cpu::OnMsr(SystemRegister reg, uint64_t value) {
   if (!IsTimerSpace(reg) || reg.crm < 2 || reg.op2 > 2 || !MayAccessTimer(reg)) return false;
   SyncCount();
-  Timer& timer = reg.crm == 3 ? virtual_timer_ : physical_timer_;
+  const bool is_virtual = reg.crm == 3;
+  Timer& timer = is_virtual ? virtual_timer_ : physical_timer_;
   switch (reg.op2) {
     case 0:
-      timer.WriteTval(value, clock_->Counter());
+      timer.WriteTval(value, is_virtual ? clock_->Counter() : clock_->PhysicalCounter());
       break;
     case 1:
       timer.WriteCtl(value);

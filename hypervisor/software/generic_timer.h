@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // The EL1 virtual and physical timers of one vCPU. Source: Arm ARM (DDI 0487) D12 "The Generic
-// Timer in AArch64 state". Both count the same time: CNTVOFF is the VM's counter offset.
+// Timer in AArch64 state". Each compares with the counter of its name (machine_clock.h).
 #ifndef FIRN_HYPERVISOR_SOFTWARE_GENERIC_TIMER_H_
 #define FIRN_HYPERVISOR_SOFTWARE_GENERIC_TIMER_H_
 

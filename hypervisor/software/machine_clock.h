@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// The time that the guest sees: a counter of 62.5 MHz, either computed from the instructions that
-// the vCPUs have executed (1 ns each) and the idle time that was skipped, or the host's.
+// The time that the guest sees: counters of 62.5 MHz, either computed from the instructions that
+// the vCPUs have executed (1 ns each) and the idle time that was skipped, or the host's. The
+// virtual and the physical counter have each an offset of the VM.
 #ifndef FIRN_HYPERVISOR_SOFTWARE_MACHINE_CLOCK_H_
 #define FIRN_HYPERVISOR_SOFTWARE_MACHINE_CLOCK_H_
 
@@ -28,13 +29,22 @@ class MachineClock {
   uint64_t Now() const {
     return real_ ? HostNanoseconds() - start_ : instructions() + Load(skipped_);
   }
-  // The counter of the guest, in ticks.
-  uint64_t Counter() const { return Now() / kNanosecondsPerTick - Load(offset_); }
+  // The counters of the guest, in ticks: CNTVCT_EL0 and CNTPCT_EL0.
+  uint64_t Counter() const { return HostCounter() - Load(offset_); }
+  uint64_t PhysicalCounter() const { return HostCounter() - Load(physical_offset_); }
 
-  // KVM_ARM_SET_COUNTER_OFFSET: subtracted from the host's count.
-  void SetOffset(uint64_t offset) { offset_.store(offset, std::memory_order_relaxed); }
-  // Makes the counter read `value` now.
-  void SetCounter(uint64_t value) { SetOffset(Now() / kNanosecondsPerTick - value); }
+  // KVM_ARM_SET_COUNTER_OFFSET: subtracted from the host's count, by both.
+  void SetOffset(uint64_t offset) {
+    offset_.store(offset, std::memory_order_relaxed);
+    physical_offset_.store(offset, std::memory_order_relaxed);
+  }
+  // Makes one of the counters read `value` now.
+  void SetCounter(uint64_t value) {
+    offset_.store(HostCounter() - value, std::memory_order_relaxed);
+  }
+  void SetPhysicalCounter(uint64_t value) {
+    physical_offset_.store(HostCounter() - value, std::memory_order_relaxed);
+  }
 
   uint64_t instructions() const { return Load(instructions_); }
   // One thread writes, so no atomic addition is needed.
@@ -44,19 +54,12 @@ class MachineClock {
 
   // When the counter reaches `counter`, as Now() will tell; at once where it has, kNever where
   // that is beyond what Now() can tell. The comparison is that of the timers: unsigned.
-  uint64_t WhenCounterReaches(uint64_t counter) const {
-    const uint64_t now = Now();
-    const uint64_t current = now / kNanosecondsPerTick - Load(offset_);
-    if (counter <= current) return now;
-    uint64_t delay = 0, when = 0;
-    if (__builtin_mul_overflow(counter - current, kNanosecondsPerTick, &delay) ||
-        __builtin_add_overflow(now - now % kNanosecondsPerTick, delay, &when)) {
-      return kNever;
-    }
-    return when;
+  uint64_t WhenCounterReaches(uint64_t counter) const { return When(counter, Load(offset_)); }
+  uint64_t WhenPhysicalCounterReaches(uint64_t counter) const {
+    return When(counter, Load(physical_offset_));
   }
 
-  // Virtual time only: idle until the counter's next tick, if it is between two.
+  // Virtual time only: idle until the counters' next tick, if it is between two.
   void FinishTick() {
     const uint64_t over = Now() % kNanosecondsPerTick;
     if (over != 0) SkipTo(Now() + kNanosecondsPerTick - over);
@@ -69,6 +72,19 @@ class MachineClock {
   }
 
  private:
+  uint64_t HostCounter() const { return Now() / kNanosecondsPerTick; }
+  uint64_t When(uint64_t counter, uint64_t offset) const {
+    const uint64_t now = Now();
+    const uint64_t current = now / kNanosecondsPerTick - offset;
+    if (counter <= current) return now;
+    uint64_t delay = 0, when = 0;
+    if (__builtin_mul_overflow(counter - current, kNanosecondsPerTick, &delay) ||
+        __builtin_add_overflow(now - now % kNanosecondsPerTick, delay, &when)) {
+      return kNever;
+    }
+    return when;
+  }
+
   static uint64_t HostNanoseconds() {
     timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -83,6 +99,7 @@ class MachineClock {
   std::atomic<uint64_t> instructions_ = 0;
   std::atomic<uint64_t> skipped_ = 0;
   std::atomic<uint64_t> offset_ = 0;
+  std::atomic<uint64_t> physical_offset_ = 0;
 };
 
 }  // namespace firn::software

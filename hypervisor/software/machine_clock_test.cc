@@ -42,6 +42,22 @@ TEST(MachineClockTest, OffsetIsSubtracted) {
   EXPECT_EQ(clock.Counter(), 123457u);
 }
 
+TEST(MachineClockTest, EachCounterHasItsOffset) {
+  MachineClock clock(false);
+  clock.AddInstructions(16 * 100);
+  clock.SetPhysicalCounter(5000);
+  EXPECT_EQ(clock.PhysicalCounter(), 5000u);
+  EXPECT_EQ(clock.Counter(), 100u);
+  clock.SetCounter(7);
+  EXPECT_EQ(clock.PhysicalCounter(), 5000u);
+  EXPECT_EQ(clock.Counter(), 7u);
+  EXPECT_EQ(clock.WhenPhysicalCounterReaches(5001), 1616u);
+  EXPECT_EQ(clock.WhenCounterReaches(9), 1632u);
+  clock.SetOffset(40);  // of both
+  EXPECT_EQ(clock.PhysicalCounter(), 60u);
+  EXPECT_EQ(clock.Counter(), 60u);
+}
+
 TEST(MachineClockTest, WhenIsTheFirstNanosecondOfTheTick) {
   MachineClock clock(false);
   for (uint64_t now : {0u, 1u, 15u, 16u, 1000u, 1007u}) {

@@ -136,23 +136,29 @@ std::optional<unsigned> VectorNumber(uint64_t id) {
 
 std::optional<uint64_t> TimerValue(Cpu& cpu, MachineClock& clock, uint64_t id,
                                    const uint64_t* set) {
-  const auto timer = [&](Timer& t, bool control) {
-    if (set != nullptr) control ? t.WriteCtl(*set) : t.WriteCval(*set);
-    return control ? t.ReadCtl(clock.Counter()) : t.cval();
+  const auto control = [set](Timer& timer, uint64_t counter) {
+    if (set != nullptr) timer.WriteCtl(*set);
+    return timer.ReadCtl(counter);
+  };
+  const auto compare = [set](Timer& timer) {
+    if (set != nullptr) timer.WriteCval(*set);
+    return timer.cval();
   };
   switch (id) {
     case kvm::kTimerCtl:
-      return timer(cpu.virtual_timer(), true);
+      return control(cpu.virtual_timer(), clock.Counter());
     case kvm::kTimerCval:
-      return timer(cpu.virtual_timer(), false);
+      return compare(cpu.virtual_timer());
     case kvm::kPtimerCtl:
-      return timer(cpu.physical_timer(), true);
+      return control(cpu.physical_timer(), clock.PhysicalCounter());
     case kvm::kPtimerCval:
-      return timer(cpu.physical_timer(), false);
+      return compare(cpu.physical_timer());
     case kvm::kTimerCnt:
-    case kvm::kPtimerCnt:
       if (set != nullptr) clock.SetCounter(*set);
       return clock.Counter();
+    case kvm::kPtimerCnt:
+      if (set != nullptr) clock.SetPhysicalCounter(*set);
+      return clock.PhysicalCounter();
     default:
       return std::nullopt;
   }

@@ -130,11 +130,26 @@ TEST_F(VcpuRegistersTest, FloatingPointControl) {
   }
 }
 
-TEST_F(VcpuRegistersTest, CounterIsTheVms) {
+TEST_F(VcpuRegistersTest, CountersAreTheVms) {
   EXPECT_EQ(SetErrno(kvm::kTimerCnt, 123456), 0);
+  EXPECT_EQ(SetErrno(kvm::kPtimerCnt, 654321), 0);
   EXPECT_EQ(*GetRegisterU64(vcpu(), kvm::kTimerCnt), 123456u);
-  EXPECT_EQ(*GetRegisterU64(vcpu(), kvm::kPtimerCnt), 123456u);
+  EXPECT_EQ(*GetRegisterU64(vcpu(), kvm::kPtimerCnt), 654321u);
   EXPECT_EQ(guest_.vm().Counter(), 123456u);
+  EXPECT_TRUE(guest_.vm().SetCounterOffset(0).ok());
+  EXPECT_EQ(*GetRegisterU64(vcpu(), kvm::kTimerCnt), 0u);
+  EXPECT_EQ(*GetRegisterU64(vcpu(), kvm::kPtimerCnt), 0u);
+}
+
+// Its timers see the same count: both are due where they compare with what is past.
+TEST_F(VcpuRegistersTest, EachTimerComparesWithItsCounter) {
+  constexpr uint64_t kEnable = 1, kStatus = 4;
+  EXPECT_EQ(SetErrno(kvm::kTimerCnt, 1000), 0);
+  EXPECT_EQ(SetErrno(kvm::kPtimerCnt, 2000), 0);
+  for (const uint64_t id : {kvm::kTimerCtl, kvm::kPtimerCtl}) EXPECT_EQ(SetErrno(id, kEnable), 0);
+  for (const uint64_t id : {kvm::kTimerCval, kvm::kPtimerCval}) EXPECT_EQ(SetErrno(id, 1500), 0);
+  EXPECT_EQ(*GetRegisterU64(vcpu(), kvm::kTimerCtl), kEnable);
+  EXPECT_EQ(*GetRegisterU64(vcpu(), kvm::kPtimerCtl), kEnable | kStatus);
 }
 
 TEST_F(VcpuRegistersTest, UnknownIdIsEnoent) {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_format.h"
+#include "arch-aarch64/guest_counters.h"
 #include "gtest/gtest.h"
 #include "hypervisor/errno_status.h"
 #include "hypervisor/register_id.h"
@@ -120,6 +121,32 @@ TEST(VcpuRegistersTest, OfAGuestThatHasRun) {
   ASSERT_TRUE(SetRegisterU64(first.vcpu(0), kvm::kCorePc, NativeVm::kMemory.value).ok());
   first.RunToStore();
   RoundTrip(first.vcpu(0), second.vcpu(0));
+}
+
+// Of the VM, and of both kinds: farther than the host's own count ever gets.
+TEST(VcpuRegistersTest, CountersGoOnFromWhereTheyAreSet) {
+  NativeVm vm;
+  const absl::StatusOr<GuestCounters> first = ReadGuestCounters(vm.vcpu(0));
+  ASSERT_TRUE(first.ok()) << first.status();
+  const std::vector<uint64_t> listed = *vm.vcpu(0).RegisterList();
+  ASSERT_EQ(first->physical_count.has_value(),
+            std::count(listed.begin(), listed.end(), kvm::kPtimerCnt) == 1);
+  if (!first->physical_count) GTEST_SKIP() << "before Linux 6.4 the physical counter is the host's";
+  constexpr GuestCounters kFar = {.virtual_count = uint64_t{1} << 60,
+                                  .physical_count = uint64_t{1} << 61};
+  const absl::Status status = SetGuestCounters(vm.vcpu(0), kFar);
+  ASSERT_TRUE(status.ok()) << status;
+  const absl::StatusOr<GuestCounters> other = ReadGuestCounters(vm.vcpu(1));
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_GE(other->virtual_count, kFar.virtual_count);
+  EXPECT_LT(other->virtual_count, *kFar.physical_count);
+  EXPECT_GE(*other->physical_count, *kFar.physical_count);
+  // ldr x1, device; mrs x0, cntpct_el0; str x0, [x1]; b .; device: .quad 0x0b000100
+  constexpr std::array<uint32_t, 6> kStore = {0x58000081, 0xd53be020, 0xf9000020,
+                                              0x14000000, 0x0b000100, 0};
+  ASSERT_TRUE(vm.memory().Store(NativeVm::kMemory, kStore).ok());
+  ASSERT_TRUE(SetRegisterU64(vm.vcpu(0), kvm::kCorePc, NativeVm::kMemory.value).ok());
+  EXPECT_GE(vm.RunToStore(), *other->physical_count);
 }
 
 }  // namespace

@@ -91,6 +91,25 @@ exclusives:
     add x3, x3, x2
     b 1b
 
+// Polls the physical timer, which is due after 400 ticks, and the counter for ever. x3: how often it
+// was not due; x0: the last count. Powers off where the counter goes back.
+.global physical_time
+physical_time:
+    mrs x0, cntpct_el0
+    add x1, x0, #400
+    msr cntp_cval_el0, x1
+    mov x1, #1
+    msr cntp_ctl_el0, x1
+    mov x3, #0
+1:  mrs x1, cntp_ctl_el0
+    tst x1, #4                  // ISTATUS
+    cinc x3, x3, eq
+    mrs x1, cntpct_el0
+    cmp x1, x0
+    b.lo power_off
+    mov x0, x1
+    b 1b
+
 // A pair of registers to a device: the syndrome does not describe that.
 .global undescribed
 undescribed:
