@@ -16,10 +16,10 @@ constexpr uint64_t kBootWindow = 32 * kGiB;
 static_assert(kRamBase.IsAligned(kGiB), "the boot window is 1 GiB aligned");
 static_assert(kKiB * 64 * 2 <= kInterruptControllerRegion.size());
 static_assert(kInterruptControllerRegion.end() <= kSerialRange.base());
-static_assert(kPvpanicRange.end() <= kVirtioMmioRegion.base());
-static_assert(kVirtioMmioRegion.end() <= kSharedPagesRegion.base());
+static_assert(kVirtioMmioRegion.end() <= kVmGenIdRange.base());
 static_assert(kSharedPagesRegion.base().IsAligned(64 * kKiB));
-static_assert(kVmClockRange.end() == kSharedPagesRegion.end());
+static_assert(kSharedPagesRegion.end().IsAligned(64 * kKiB));
+static_assert(kPvpanicRange.end() <= kSharedPagesRegion.base());
 static_assert(kSharedPagesRegion.end() <= kRamBase);
 
 constexpr uint64_t AlignDown(uint64_t value, uint64_t alignment) {

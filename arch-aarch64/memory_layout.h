@@ -4,8 +4,9 @@
 //
 //   0x00_0800_0000  interrupt controller (GICv5: the IRS)
 //   0x00_1000_0000  platform devices: serial, RTC, ...; one 4 KiB page each
-//   0x00_1001_0000  virtio-mmio slots; one 4 KiB page each
-//   0x00_1006_0000  pages that devices share with the guest: VMGenID, VMClock
+//   0x00_1001_0000  read-only memory, to which devices write what the guest reads:
+//     0x1001_0000     virtio-mmio slots; one 4 KiB page each
+//     0x1006_0000     VMGenID, VMClock; 64 KiB each
 //   0x00_4000_0000  RAM, up to 255 GiB
 //   0x40_0000_0000  hole, kept free for devices with 64-bit addresses
 //   0x80_0000_0000  RAM beyond 255 GiB, up to the end of the guest physical address space
@@ -52,13 +53,15 @@ inline constexpr GuestRange kVirtioMmioRegion =
 // The range of virtio-mmio slot `index`. ResourceExhausted from kVirtioMmioSlots on.
 absl::StatusOr<GuestRange> VirtioMmioSlot(uint32_t index);
 
-// Memory that the guest reads and devices write, outside of its RAM. 64 KiB each, so that a guest
-// and a host of any page size can map one without the other.
-inline constexpr GuestRange kSharedPagesRegion =
-    *GuestRange::Create(GuestAddress(0x1006'0000), 128 * kKiB);
+// 64 KiB each, so that a guest of any page size can map one without the other.
 inline constexpr GuestRange kVmGenIdRange =
-    *GuestRange::Create(kSharedPagesRegion.base(), 64 * kKiB);
+    *GuestRange::Create(GuestAddress(0x1006'0000), 64 * kKiB);
 inline constexpr GuestRange kVmClockRange = *GuestRange::Create(kVmGenIdRange.end(), 64 * kKiB);
+
+// Memory that the guest reads and devices write, outside of its RAM: all of these, as one read-only
+// slot. Whole pages of a host of any page size.
+inline constexpr GuestRange kSharedPagesRegion = *GuestRange::Create(
+    kVirtioMmioRegion.base(), kVmClockRange.end().value - kVirtioMmioRegion.base().value);
 
 inline constexpr GuestAddress kRamBase = GuestAddress(1 * kGiB);
 inline constexpr GuestRange kMmio64Hole = *GuestRange::Create(GuestAddress(256 * kGiB), 256 * kGiB);

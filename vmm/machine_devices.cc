@@ -42,12 +42,13 @@ absl::Status CheckDeviceSections(const StateFile& state, const DevicePlan& plan)
 }  // namespace
 
 MachineDevices::MachineDevices(const VmConfig& config, const DeviceEnvironment& environment,
-                               const StateFile* state)
+                               const StateFile* state, EventFd acknowledgements)
     : environment_(environment),
       state_(state),
       input_device_(config.console.device),
       wall_clock_(MakeWallClock(environment.vm, environment.is_deterministic)),
-      rng_source_(environment.entropy) {}
+      rng_source_(environment.entropy),
+      acknowledgements_(std::move(acknowledgements)) {}
 
 absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Create(
     const VmConfig& config, const DevicePlan& plan, const DeviceEnvironment& environment) {
@@ -66,7 +67,10 @@ absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Make(
   if (state != nullptr) {
     if (absl::Status status = CheckDeviceSections(*state, plan); !status.ok()) return status;
   }
-  std::unique_ptr<MachineDevices> devices(new MachineDevices(config, environment, state));
+  absl::StatusOr<EventFd> acknowledgements = EventFd::Create();
+  if (!acknowledgements.ok()) return Annotate(acknowledgements.status(), "devices");
+  std::unique_ptr<MachineDevices> devices(
+      new MachineDevices(config, environment, state, *std::move(acknowledgements)));
   for (const PlannedDevice& planned : plan.devices) {
     absl::Status status = devices->Add(config, planned);
     if (!status.ok()) return status;
@@ -213,19 +217,26 @@ absl::StatusOr<std::unique_ptr<virtio::VirtioDevice>> MachineDevices::MakeVirtio
 absl::Status MachineDevices::AddVirtio(const PlannedDevice& planned,
                                        std::unique_ptr<virtio::VirtioDevice> device,
                                        InterruptLine& interrupt) {
+  const GuestAddress base = planned.registers.base();
+  const absl::StatusOr<virtio::RegisterPage> page =
+      virtio::RegisterPage::Create(environment_.shared_pages, base);
+  if (!page.ok()) return Annotate(page.status(), planned.name);
   absl::StatusOr<std::unique_ptr<virtio::VirtioMmio>> transport = absl::InternalError("not made");
   if (state_ == nullptr) {
-    transport = virtio::VirtioMmio::Create(environment_.memory, *device, interrupt);
+    transport = virtio::VirtioMmio::Create(environment_.memory, *device, interrupt, *page);
   } else {
     const absl::StatusOr<state::VirtioMmio> state =
         ParseSection<state::VirtioMmio>(*state_, SectionName(planned));
     if (!state.ok()) return state.status();
-    transport = virtio::VirtioMmio::Restore(environment_.memory, *device, interrupt, *state);
+    transport = virtio::VirtioMmio::Restore(environment_.memory, *device, interrupt, *page, *state);
   }
   if (!transport.ok()) return Annotate(transport.status(), planned.name);
   for (size_t queue = 0; queue < (*transport)->queue_count(); ++queue) {
-    absl::Status status = WireDoorbell(**transport, planned.registers.base(), queue);
+    absl::Status status = WireDoorbell(**transport, base, queue);
     if (!status.ok()) return Annotate(status, absl::StrCat(planned.name, " queue ", queue));
+  }
+  if (absl::Status status = WireAcknowledgement(base); !status.ok()) {
+    return Annotate(status, planned.name);
   }
   virtio_.push_back({planned.name, SectionName(planned), std::move(device), *std::move(transport)});
   return bus_.Add(planned.name, planned.registers, *virtio_.back().transport);
@@ -243,6 +254,14 @@ absl::Status MachineDevices::WireDoorbell(virtio::VirtioMmio& transport, GuestAd
   status = environment_.loop.AddDevice(fd, [&transport, queue] { transport.OnQueueEvent(queue); });
   if (status.ok()) events_.push_back(fd);
   return status;
+}
+
+absl::Status MachineDevices::WireAcknowledgement(GuestAddress registers) {
+  return environment_.vm.RegisterIoEventFd(
+      {.address = GuestAddress(registers.value + virtio::VirtioMmio::kInterruptAckOffset),
+       .length = sizeof(uint32_t),
+       .fd = acknowledgements_.fd(),
+       .datamatch = virtio::VirtioMmio::kUsedBuffersAcknowledged});
 }
 
 absl::Status MachineDevices::SetIrqFds(bool deassign) {

@@ -28,6 +28,7 @@
 #include "devices/virtio/virtio_device.h"
 #include "devices/vmclock/vmclock.h"
 #include "devices/vmgenid/vmgenid.h"
+#include "hypervisor/event_fd.h"
 #include "hypervisor/guest_memory.h"
 #include "hypervisor/vm.h"
 #include "migration/state_file.h"
@@ -129,7 +130,7 @@ class MachineDevices {
   };
 
   MachineDevices(const VmConfig& config, const DeviceEnvironment& environment,
-                 const StateFile* state);
+                 const StateFile* state, EventFd acknowledgements);
   static absl::StatusOr<std::unique_ptr<MachineDevices>> Make(const VmConfig& config,
                                                               const DevicePlan& plan,
                                                               const DeviceEnvironment& environment,
@@ -140,6 +141,7 @@ class MachineDevices {
   absl::Status AddVirtio(const PlannedDevice& planned, std::unique_ptr<virtio::VirtioDevice> device,
                          InterruptLine& interrupt);
   absl::Status WireDoorbell(virtio::VirtioMmio& transport, GuestAddress registers, size_t queue);
+  absl::Status WireAcknowledgement(GuestAddress registers);
   absl::StatusOr<InterruptLine*> AddInterrupt(const PlannedDevice& planned);
   absl::StatusOr<std::unique_ptr<virtio::VirtioDevice>> MakeVirtio(const VmConfig& config,
                                                                    const PlannedDevice& planned);
@@ -162,6 +164,8 @@ class MachineDevices {
   absl::Mutex input_mutex_;
   std::function<void()> on_input_room_ ABSL_GUARDED_BY(input_mutex_);
 
+  // Takes what drivers acknowledge, of all virtio devices: nobody needs to know (VirtioMmio).
+  const EventFd acknowledgements_;
   std::vector<Interrupt> interrupts_;
   std::unique_ptr<SerialDevice> serial_;
   std::unique_ptr<GuestAlarm> alarm_;

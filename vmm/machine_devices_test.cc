@@ -114,7 +114,7 @@ class MachineDevicesTest : public ::testing::Test {
   int panics_ = 0;
 };
 
-TEST_F(MachineDevicesTest, WiresAnInterruptForEachDeviceAndADoorbellForEachQueue) {
+TEST_F(MachineDevicesTest, WiresAnInterruptForEachDeviceADoorbellForEachQueueAndAcknowledgements) {
   absl::StatusOr<std::unique_ptr<MachineDevices>> devices = Create();
   ASSERT_TRUE(devices.ok()) << devices.status();
   EXPECT_EQ(interrupts_.size(), PlanDevices(config_)->spis);
@@ -123,9 +123,37 @@ TEST_F(MachineDevicesTest, WiresAnInterruptForEachDeviceAndADoorbellForEachQueue
     return AllOf(Field(&IoEventFd::address, GuestAddress(address)), Field(&IoEventFd::length, 4u),
                  Field(&IoEventFd::datamatch, std::optional<uint64_t>(queue)));
   };
+  const auto acknowledgement = [](uint32_t slot) {
+    const uint64_t address = VirtioMmioSlot(slot)->base().value + 0x64;  // InterruptACK
+    return AllOf(Field(&IoEventFd::address, GuestAddress(address)), Field(&IoEventFd::length, 4u),
+                 Field(&IoEventFd::datamatch, std::optional<uint64_t>(1)));
+  };
   // blk and rng have one queue each, the console two.
   EXPECT_THAT(doorbells_,
-              ElementsAre(doorbell(0, 0), doorbell(1, 0), doorbell(2, 0), doorbell(2, 1)));
+              ElementsAre(doorbell(0, 0), acknowledgement(0), doorbell(1, 0), acknowledgement(1),
+                          doorbell(2, 0), doorbell(2, 1), acknowledgement(2)));
+  // Nobody reads them: one takes them all.
+  EXPECT_EQ(doorbells_[1].fd, doorbells_[3].fd);
+  EXPECT_EQ(doorbells_[1].fd, doorbells_[6].fd);
+  EXPECT_NE(doorbells_[1].fd, doorbells_[0].fd);
+}
+
+TEST_F(MachineDevicesTest, TheGuestReadsVirtioRegistersAsMemory) {
+  absl::StatusOr<std::unique_ptr<MachineDevices>> devices = Create();
+  ASSERT_TRUE(devices.ok()) << devices.status();
+  const auto load = [this](uint32_t slot, uint64_t offset) {
+    return *shared_pages_->Load<uint32_t>(
+        GuestAddress(VirtioMmioSlot(slot)->base().value + offset));
+  };
+  const std::vector<uint32_t> types = {2, 4, 3};  // blk, rng, console
+  for (uint32_t slot = 0; slot < types.size(); ++slot) {
+    EXPECT_EQ(load(slot, 0), 0x74726976u);
+    EXPECT_EQ(load(slot, 8), types[slot]);
+    Write(**devices, *VirtioMmioSlot(slot), 0x70, 4, 1);  // Status
+    EXPECT_EQ(load(slot, 0x70), 1u);
+  }
+  EXPECT_EQ(load(0, 0x100), 2u);  // the disk's capacity
+  EXPECT_EQ(load(3, 0), 0u);      // no device
 }
 
 TEST_F(MachineDevicesTest, ThePlanIsWhatTheBusHas) {
@@ -134,7 +162,7 @@ TEST_F(MachineDevicesTest, ThePlanIsWhatTheBusHas) {
   const DevicePlan plan = *PlanDevices(config_);
   for (const PlannedDevice& planned : plan.devices) {
     // Pages, not registers.
-    if (planned.registers.base() >= kSharedPagesRegion.base()) continue;
+    if (planned.registers.base() >= kVmGenIdRange.base()) continue;
     // Each answers a load of its first register's width with something: a magic, a state.
     Read(**devices, planned.registers, 0, 4);
   }
@@ -215,6 +243,15 @@ TEST_F(MachineDevicesTest, ErrorsNameTheDeviceAndLeaveNothingOpen) {
   status = Create().status();
   EXPECT_EQ(GetErrno(status), ENOSPC);
   EXPECT_THAT(status.message(), AllOf(HasSubstr("blk.data"), HasSubstr("queue 0")));
+  EXPECT_EQ(OpenFiles(), files);
+  ::testing::Mock::VerifyAndClearExpectations(&vm_);
+
+  EXPECT_CALL(vm_, RegisterIoEventFd(_))
+      .WillOnce(Return(absl::OkStatus()))
+      .WillOnce(Return(ErrnoStatus(EEXIST, "KVM_IOEVENTFD")));
+  status = Create().status();
+  EXPECT_EQ(GetErrno(status), EEXIST);
+  EXPECT_THAT(status.message(), HasSubstr("blk.data"));
   EXPECT_EQ(OpenFiles(), files);
   ::testing::Mock::VerifyAndClearExpectations(&vm_);
 

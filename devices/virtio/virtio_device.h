@@ -19,14 +19,13 @@
 
 namespace firn::virtio {
 
-// How a device reaches its driver. From any thread, with the device's lock held: takes no lock.
+// How a device reaches its driver. From any thread, with the device's lock held: calls no device.
 class DriverNotifier {
  public:
   virtual ~DriverNotifier() = default;
 
-  // Section 2.9: buffers were used; the configuration changed.
+  // Section 2.9: buffers were used.
   virtual void NotifyUsedBuffers() = 0;
-  virtual void NotifyConfigChange() = 0;
   // Section 2.1.2: sets DEVICE_NEEDS_RESET. `reason` is what the driver did wrong.
   virtual void NotifyNeedsReset(const absl::Status& reason) = 0;
 };
@@ -76,7 +75,8 @@ class ActiveQueues {
 };
 
 // Thread rules: every method may be called from any thread; the device locks itself. The transport
-// orders Activate and Reset. Identity (type, features, queue_sizes) never changes.
+// orders Activate and Reset. Identity (type, features, queue_sizes) never changes, and what
+// ReadConfig gives does not after RestoreDevice: the guest reads what the transport published.
 class VirtioDevice {
  public:
   virtual ~VirtioDevice() = default;

@@ -9,6 +9,7 @@ import time
 
 import guest
 from guest import GuestTest
+from workload import REGISTERS, REGISTERS_ERRORS
 
 
 class DiskTest(GuestTest):
@@ -52,8 +53,26 @@ class DiskTest(GuestTest):
         self.assertLessEqual(counters["notifications"], 1.05 * requests, counters)
         self.assertLessEqual(counters["interrupts"], 1.05 * requests, counters)
 
+    def test_no_register_access_leaves_the_guest_once_the_driver_is_set_up(self):
+        disk = self.blank_disk(size_mib=64)
+        accesses = []
+        for program in ("hello", "blockread"):
+            outcome = self.boot(program, "--disk", disk)
+            devices = outcome.stats["mmio"]["devices"]
+            for name in ("blk.disk0", "rng", "console"):
+                self.assertEqual(devices[name]["reads"], 0, name)
+            accesses.append(devices["blk.disk0"]["writes"])
+        self.assertGreater(outcome.stats["devices"]["blk.disk0"]["interrupts"], 10)
+        self.assertEqual(accesses[0], accesses[1])
+
 
 class OtherDevicesTest(GuestTest):
+    def test_virtio_registers(self):
+        outcome = self.boot("registers")
+        self.assertEqual(outcome.lines("FIRN-REGISTERS"), REGISTERS, str(outcome))
+        self.assertEqual(outcome.stats["devices"]["rng"]["errors"], REGISTERS_ERRORS)
+        self.assertEqual(outcome.stats["mmio"]["devices"]["rng"]["reads"], 0)
+
     def test_entropy(self):
         self.boot("entropy")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""What tools/guest/programs/checksum must print, computed on the host."""
+"""What programs of tools/guest/programs must print, known on the host."""
 
 import hashlib
 
@@ -13,3 +13,10 @@ def checksums(seed, cpu):
         total = (total * 31 + number) % 1000003
     text = "".join(f"{number}\n" for number in sorted(map(str, range(cpu, 8001)), reverse=True))
     return [hashlib.sha256(stream).hexdigest(), str(total), hashlib.md5(text.encode()).hexdigest()]
+
+
+# What tools/guest/programs/registers must print; it makes this many mistakes.
+REGISTERS = ["new 0x74726976 0x00000004 0x00000000 0x69 0x74 0x0000000274726976",
+             "driven 0x00000003",
+             "kept 0x74726976 0x00000000 0x00000000 0x00000003"]
+REGISTERS_ERRORS = 4

@@ -5,10 +5,24 @@ import hashlib
 
 from kvm_guest import KvmTest  # first: it finds the folders of the others
 from guest import interrupt_rows
-from workload import checksums
+from workload import REGISTERS, REGISTERS_ERRORS, checksums
 
 
-class BootTest(KvmTest):
+# Writes of Linux's driver to set up a device with two queues, and some.
+SET_UP_WRITES = 60
+
+
+class VirtioTest(KvmTest):
+    def check_virtio_registers(self, outcome):
+        """Nothing is read by an exit, and nothing written once the driver is set up."""
+        for name in ("blk.disk0", "rng", "console"):
+            accesses = outcome.stats["mmio"]["devices"].get(name)
+            if accesses is not None:
+                self.assertEqual(accesses["reads"], 0, name)
+                self.assertLess(accesses["writes"], SET_UP_WRITES, name)
+
+
+class BootTest(VirtioTest):
     def check(self, kernel, cpus):
         outcome = self.boot("interrupts", "--cpus", str(cpus), "--disk", self.blank_disk(), kernel=kernel)
         self.assertIn("firn: kvm hypervisor", outcome.stderr)
@@ -32,7 +46,8 @@ class BootTest(KvmTest):
 
     def check_exits(self, outcome):
         """The data path needs no exit: one notification for each request, by ioeventfd, and one
-        interrupt, by irqfd. Every MMIO exit is one of a device's registers."""
+        interrupt, by irqfd, whose status is memory and whose acknowledgement an ioeventfd. Every MMIO
+        exit is one of a device's registers."""
         mmio = sum(vcpu["exits"]["mmio_reads"] + vcpu["exits"]["mmio_writes"]
                    for vcpu in outcome.stats["vcpus"])
         registers = sum(device["reads"] + device["writes"]
@@ -40,6 +55,7 @@ class BootTest(KvmTest):
         self.assertEqual(mmio, registers)
         self.assertEqual(outcome.stats["mmio"]["unmapped_reads"], 0)
         self.assertEqual(outcome.stats["mmio"]["unmapped_writes"], 0)
+        self.check_virtio_registers(outcome)
 
     def test_6_1_one_cpu(self):
         self.check("6.1", 1)
@@ -71,7 +87,7 @@ class BootTest(KvmTest):
         self.assertEqual(outcome.stats["memory"]["guest_bytes"], 40 << 30)
 
 
-class DevicesTest(KvmTest):
+class DevicesTest(VirtioTest):
     NUMBERS = hashlib.md5("".join(f"{n}\n" for n in range(1, 20001)).encode()).hexdigest()
 
     def check_root(self, kernel):
@@ -83,6 +99,8 @@ class DevicesTest(KvmTest):
         self.assertGreater(requests["bytes_written"], 2 << 20, stats)
         self.assertLessEqual(requests["interrupts"], requests["requests"] * 1.05)
         self.assertLessEqual(requests["notifications"], requests["requests"] * 1.05)
+        self.assertGreater(requests["interrupts"], 2 * SET_UP_WRITES)
+        self.check_virtio_registers(outcome)
 
     def test_ext4_root_6_1(self):
         self.check_root("6.1")
@@ -94,6 +112,14 @@ class DevicesTest(KvmTest):
         for kernel in ("6.1", "7.2"):
             with self.subTest(kernel):
                 self.boot("entropy", kernel=kernel)
+
+    def test_virtio_registers(self):
+        for kernel in ("6.1", "7.2"):
+            with self.subTest(kernel):
+                outcome = self.boot("registers", kernel=kernel)
+                self.assertEqual(outcome.lines("FIRN-REGISTERS"), REGISTERS, str(outcome))
+                self.assertEqual(outcome.stats["devices"]["rng"]["errors"], REGISTERS_ERRORS)
+                self.assertEqual(outcome.stats["mmio"]["devices"]["rng"]["reads"], 0)
 
     def test_virtio_console(self):
         for kernel in ("6.1", "7.2"):

@@ -25,10 +25,11 @@ uint32_t HalfOf(uint64_t features, uint32_t sel) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<VirtioMmio>> VirtioMmio::Create(GuestMemory& memory,
-                                                               VirtioDevice& device,
-                                                               InterruptLine& interrupt) {
-  std::unique_ptr<VirtioMmio> transport(new VirtioMmio(memory, device, interrupt));
+absl::StatusOr<std::unique_ptr<VirtioMmio>> VirtioMmio::Make(GuestMemory& memory,
+                                                             VirtioDevice& device,
+                                                             InterruptLine& interrupt,
+                                                             RegisterPage registers) {
+  std::unique_ptr<VirtioMmio> transport(new VirtioMmio(memory, device, interrupt, registers));
   for (size_t i = 0; i < device.queue_sizes().size(); ++i) {
     absl::StatusOr<EventFd> event = EventFd::Create();
     if (!event.ok()) return Annotate(event.status(), "doorbell of a virtio queue");
@@ -37,11 +38,23 @@ absl::StatusOr<std::unique_ptr<VirtioMmio>> VirtioMmio::Create(GuestMemory& memo
   return transport;
 }
 
-VirtioMmio::VirtioMmio(GuestMemory& memory, VirtioDevice& device, InterruptLine& interrupt)
+absl::StatusOr<std::unique_ptr<VirtioMmio>> VirtioMmio::Create(GuestMemory& memory,
+                                                               VirtioDevice& device,
+                                                               InterruptLine& interrupt,
+                                                               RegisterPage registers) {
+  absl::StatusOr<std::unique_ptr<VirtioMmio>> transport =
+      Make(memory, device, interrupt, registers);
+  if (transport.ok()) (*transport)->PublishAll();
+  return transport;
+}
+
+VirtioMmio::VirtioMmio(GuestMemory& memory, VirtioDevice& device, InterruptLine& interrupt,
+                       RegisterPage registers)
     : memory_(memory),
       device_(device),
       interrupt_(interrupt),
-      offered_features_(device.features() | kCommonFeatures) {
+      offered_features_(device.features() | kCommonFeatures),
+      registers_(registers) {
   state_.queues.resize(device.queue_sizes().size());
 }
 
@@ -57,18 +70,7 @@ void VirtioMmio::OnQueueEvent(size_t queue) {
 }
 
 void VirtioMmio::Read(uint64_t offset, absl::Span<std::byte> data) {
-  if (offset >= kMmioConfig) {
-    device_.ReadConfig(offset - kMmioConfig, data);
-    return;
-  }
-  uint32_t value = 0;
-  // Section 4.2.2.2: registers are accessed as 32 aligned bits.
-  if (data.size() == 4 && offset % 4 == 0) {
-    value = ReadRegister(static_cast<MmioRegister>(offset));
-  } else {
-    CountMisuse();
-  }
-  StoreLittleEndian(value, data);
+  registers_.Read(offset, data);
 }
 
 void VirtioMmio::Write(uint64_t offset, absl::Span<const std::byte> data) {
@@ -80,15 +82,7 @@ void VirtioMmio::Write(uint64_t offset, absl::Span<const std::byte> data) {
   WriteRegister(static_cast<MmioRegister>(offset), static_cast<uint32_t>(LoadLittleEndian(data)));
 }
 
-// The registers of the interrupt path take no lock: the guest's handler does not wait for a reset
-// or for anything else.
-uint32_t VirtioMmio::ReadRegister(MmioRegister reg) {
-  if (reg == MmioRegister::kInterruptStatus) return interrupt_status_.load();
-  absl::MutexLock lock(&mutex_);
-  return ReadLockedRegister(reg);
-}
-
-uint32_t VirtioMmio::ReadLockedRegister(MmioRegister reg) {
+uint32_t VirtioMmio::ValueOf(MmioRegister reg) const {
   switch (reg) {
     case MmioRegister::kMagicValue:
       return kMmioMagic;
@@ -105,17 +99,32 @@ uint32_t VirtioMmio::ReadLockedRegister(MmioRegister reg) {
     case MmioRegister::kQueueReady:
       return state_.queue_sel < state_.queues.size() && state_.queues[state_.queue_sel].ready;
     case MmioRegister::kStatus:
-      return state_.status | (needs_reset_.load() ? kNeedsReset : 0);
+      return state_.status | (needs_reset_ ? kNeedsReset : 0);
+    case MmioRegister::kInterruptStatus:
+      return interrupt_status_;
     case MmioRegister::kShmLenLow:
     case MmioRegister::kShmLenHigh:
     case MmioRegister::kShmBaseLow:
     case MmioRegister::kShmBaseHigh:
       return ~uint32_t{0};
     case MmioRegister::kConfigGeneration:
-      return config_generation_.load();
-    default:  // write-only, or no register
+      return config_generation_;
+    default:  // QueueReset: not offered
       return 0;
   }
+}
+
+void VirtioMmio::PublishRegisters() {
+  absl::MutexLock lock(&notify_mutex_);
+  for (const MmioRegister reg : kReadableRegisters) registers_.Set(reg, ValueOf(reg));
+}
+
+void VirtioMmio::PublishAll() {
+  RegisterPage::ConfigSpace config;
+  device_.ReadConfig(0, absl::MakeSpan(config));
+  absl::MutexLock lock(&mutex_);
+  registers_.SetConfig(config);
+  PublishRegisters();
 }
 
 void VirtioMmio::WriteRegister(MmioRegister reg, uint32_t value) {
@@ -132,11 +141,12 @@ void VirtioMmio::WriteRegister(MmioRegister reg, uint32_t value) {
       }
       return;
     case MmioRegister::kInterruptAck:
-      interrupt_status_.fetch_and(~value);
+      AcknowledgeInterrupt(value);
       return;
     default:
       absl::MutexLock lock(&mutex_);
       WriteLockedRegister(reg, value);
+      PublishRegisters();
   }
 }
 
@@ -296,21 +306,30 @@ void VirtioMmio::Reset() {
   device_.Reset();
   state_ = State();
   state_.queues.resize(queue_events_.size());
-  interrupt_status_.store(0);
-  needs_reset_.store(false);
+  absl::MutexLock lock(&notify_mutex_);
+  interrupt_status_ = 0;
+  needs_reset_ = false;
 }
 
-void VirtioMmio::Interrupt(uint32_t cause) {
-  interrupt_status_.fetch_or(cause);
+// The used-buffers bit stays until the reset: README.md.
+void VirtioMmio::AcknowledgeInterrupt(uint32_t causes) {
+  absl::MutexLock lock(&notify_mutex_);
+  interrupt_status_ &= ~(causes & kInterruptConfigChange);
+  registers_.Set(MmioRegister::kInterruptStatus, interrupt_status_);
+}
+
+void VirtioMmio::Interrupt() {
   device_.counters().interrupts.Add();
   interrupt_.Trigger();
 }
 
-void VirtioMmio::NotifyUsedBuffers() { Interrupt(kInterruptUsedBuffer); }
-
-void VirtioMmio::NotifyConfigChange() {
-  config_generation_.fetch_add(1);
-  Interrupt(kInterruptConfigChange);
+void VirtioMmio::NotifyUsedBuffers() {
+  {
+    absl::MutexLock lock(&notify_mutex_);
+    interrupt_status_ |= kInterruptUsedBuffer;
+    registers_.Set(MmioRegister::kInterruptStatus, interrupt_status_);
+  }
+  Interrupt();
 }
 
 void VirtioMmio::NotifyNeedsReset(const absl::Status& reason) {
@@ -318,20 +337,24 @@ void VirtioMmio::NotifyNeedsReset(const absl::Status& reason) {
   LOG_EVERY_POW_2(WARNING) << "virtio device of type " << static_cast<uint32_t>(device_.type())
                            << " needs a reset: " << reason.message();
   {
-    absl::MutexLock lock(&failure_mutex_);
+    absl::MutexLock lock(&notify_mutex_);
     last_failure_ = reason;
+    needs_reset_ = true;
+    interrupt_status_ |= kInterruptConfigChange;
+    registers_.Set(MmioRegister::kStatus, registers_.Get(MmioRegister::kStatus) | kNeedsReset);
+    registers_.Set(MmioRegister::kInterruptStatus, interrupt_status_);
   }
-  needs_reset_.store(true);
-  Interrupt(kInterruptConfigChange);
+  Interrupt();
 }
 
 uint32_t VirtioMmio::status() const {
   absl::MutexLock lock(&mutex_);
-  return state_.status | (needs_reset_.load() ? kNeedsReset : 0);
+  absl::MutexLock notify_lock(&notify_mutex_);
+  return ValueOf(MmioRegister::kStatus);
 }
 
 absl::Status VirtioMmio::last_failure() const {
-  absl::MutexLock lock(&failure_mutex_);
+  absl::MutexLock lock(&notify_mutex_);
   return last_failure_;
 }
 

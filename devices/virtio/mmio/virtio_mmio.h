@@ -17,6 +17,7 @@
 #include "absl/types/span.h"
 #include "devices/interrupt_line.h"
 #include "devices/mmio_device.h"
+#include "devices/virtio/mmio/register_page.h"
 #include "devices/virtio/mmio/virtio_mmio_registers.h"
 #include "devices/virtio/mmio/virtio_mmio_state.pb.h"
 #include "devices/virtio/split_rings.h"
@@ -28,17 +29,30 @@ namespace firn::virtio {
 
 // Thread rules: any thread, any method.
 //
+// Reads: the guest reads registers and configuration space in the RegisterPage, where each is
+// before the write that changes it returns, and before the interrupt that is about it.
+//
 // Doorbells: the owner registers queue_event(i) as an ioeventfd at kQueueNotifyOffset, length 4,
 // datamatch i, and calls OnQueueEvent(i) when it is readable. A doorbell that arrives as an
 // MMIO write all the same is served in the thread that brought it.
+//
+// Acknowledgements: that of used buffers does nothing, so the owner may register any eventfd, which
+// nobody has to read, as an ioeventfd at kInterruptAckOffset, length 4, datamatch
+// kUsedBuffersAcknowledged. What else is acknowledged has to arrive as an MMIO write. README.md
+// says why.
 class VirtioMmio final : public MmioDevice, private DriverNotifier {
  public:
   static constexpr uint64_t kQueueNotifyOffset = static_cast<uint64_t>(MmioRegister::kQueueNotify);
+  static constexpr uint64_t kInterruptAckOffset =
+      static_cast<uint64_t>(MmioRegister::kInterruptAck);
+  static constexpr uint64_t kUsedBuffersAcknowledged = kInterruptUsedBuffer;
 
-  // All three outlive the transport. Errors: those of eventfd(2).
+  // The references, and the memory of `registers`, outlive the transport. Errors: those of
+  // eventfd(2).
   static absl::StatusOr<std::unique_ptr<VirtioMmio>> Create(GuestMemory& memory,
                                                             VirtioDevice& device,
-                                                            InterruptLine& interrupt);
+                                                            InterruptLine& interrupt,
+                                                            RegisterPage registers);
 
   // The registers, the positions of the queues and the device's own state. With no access and no
   // queue work in progress: requests that were taken have been answered. A doorbell that waits in
@@ -51,11 +65,12 @@ class VirtioMmio final : public MmioDevice, private DriverNotifier {
   // does not interrupt.
   // Errors: InvalidArgument, naming the field, for a state that no transport can be in;
   // FailedPrecondition, saying what differs, where `device` is not what the driver knows: its type,
-  // a feature that was negotiated, what the device itself finds (its disk). `device` is as before
-  // then. And those of Create.
+  // a feature that was negotiated, what the device itself finds (its disk). `device` and
+  // `registers` are as before then. And those of Create.
   static absl::StatusOr<std::unique_ptr<VirtioMmio>> Restore(GuestMemory& memory,
                                                              VirtioDevice& device,
                                                              InterruptLine& interrupt,
+                                                             RegisterPage registers,
                                                              const state::VirtioMmio& saved);
 
   size_t queue_count() const { return queue_events_.size(); }
@@ -66,6 +81,7 @@ class VirtioMmio final : public MmioDevice, private DriverNotifier {
   // event is signalled anew, so that other work gets its turn.
   void OnQueueEvent(size_t queue);
 
+  // For an owner that does not map the RegisterPage: what the guest would find there.
   void Read(uint64_t offset, absl::Span<std::byte> data) override;
   void Write(uint64_t offset, absl::Span<const std::byte> data) override;
 
@@ -82,18 +98,25 @@ class VirtioMmio final : public MmioDevice, private DriverNotifier {
     std::atomic<bool> is_own = false;  // one signal of the event is ours, not the driver's
   };
 
-  VirtioMmio(GuestMemory& memory, VirtioDevice& device, InterruptLine& interrupt);
+  VirtioMmio(GuestMemory& memory, VirtioDevice& device, InterruptLine& interrupt,
+             RegisterPage registers);
+  // Create, but nothing is published yet.
+  static absl::StatusOr<std::unique_ptr<VirtioMmio>> Make(GuestMemory& memory, VirtioDevice& device,
+                                                          InterruptLine& interrupt,
+                                                          RegisterPage registers);
 
   // DriverNotifier: called by the device under its lock, so mutex_ is not taken here.
   void NotifyUsedBuffers() override;
-  void NotifyConfigChange() override;
   void NotifyNeedsReset(const absl::Status& reason) override;
-  void Interrupt(uint32_t cause);
+  void Interrupt();
 
-  uint32_t ReadRegister(MmioRegister reg);
-  uint32_t ReadLockedRegister(MmioRegister reg) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What the guest finds in a readable register.
+  uint32_t ValueOf(MmioRegister reg) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_, notify_mutex_);
+  void PublishRegisters() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) ABSL_LOCKS_EXCLUDED(notify_mutex_);
+  void PublishAll();
   void WriteRegister(MmioRegister reg, uint32_t value);
   void WriteLockedRegister(MmioRegister reg, uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AcknowledgeInterrupt(uint32_t causes);
   void WriteQueueRegister(MmioRegister reg, uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteStatus(uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteDriverFeatures(uint32_t value) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -128,13 +151,15 @@ class VirtioMmio final : public MmioDevice, private DriverNotifier {
   // Never held while a queue is served, but taken before the device's lock.
   mutable absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_);
+  // No configuration space of firn's changes, so this is 0, or what a snapshot says.
+  uint32_t config_generation_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  // Set by the device while it holds its own lock.
-  std::atomic<uint32_t> interrupt_status_ = 0;
-  std::atomic<bool> needs_reset_ = false;
-  std::atomic<uint32_t> config_generation_ = 0;
-  mutable absl::Mutex failure_mutex_;
-  absl::Status last_failure_ ABSL_GUARDED_BY(failure_mutex_);
+  // What the device tells the driver by itself. Taken last, and nothing is called under it.
+  mutable absl::Mutex notify_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  uint32_t interrupt_status_ ABSL_GUARDED_BY(notify_mutex_) = 0;
+  bool needs_reset_ ABSL_GUARDED_BY(notify_mutex_) = false;
+  absl::Status last_failure_ ABSL_GUARDED_BY(notify_mutex_);
+  RegisterPage registers_;  // written under notify_mutex_, read by anyone
 };
 
 }  // namespace firn::virtio

@@ -45,6 +45,15 @@ inline constexpr uint64_t kMmioConfig = 0x100;
 // Bytes of the register window.
 inline constexpr uint64_t kMmioSize = 0x200;
 
+// Those with an R above.
+inline constexpr MmioRegister kReadableRegisters[] = {
+    MmioRegister::kMagicValue,  MmioRegister::kVersion,     MmioRegister::kDeviceId,
+    MmioRegister::kVendorId,    MmioRegister::kQueueNumMax, MmioRegister::kDeviceFeatures,
+    MmioRegister::kQueueReady,  MmioRegister::kStatus,      MmioRegister::kInterruptStatus,
+    MmioRegister::kShmLenLow,   MmioRegister::kShmLenHigh,  MmioRegister::kShmBaseLow,
+    MmioRegister::kShmBaseHigh, MmioRegister::kQueueReset,  MmioRegister::kConfigGeneration,
+};
+
 inline constexpr uint32_t kMmioMagic = 0x74726976;
 inline constexpr uint32_t kMmioVersion = 2;
 inline constexpr uint32_t kMmioVendor = 0x4e524946;  // "FIRN"

@@ -124,9 +124,12 @@ state::VirtioMmio VirtioMmio::Save() const {
   saved.set_driver_features_sel(state_.driver_features_sel);
   saved.set_driver_features(state_.driver_features);
   saved.set_queue_sel(state_.queue_sel);
-  saved.set_interrupt_status(interrupt_status_.load());
-  saved.set_needs_reset(needs_reset_.load());
-  saved.set_config_generation(config_generation_.load());
+  {
+    absl::MutexLock notify_lock(&notify_mutex_);
+    saved.set_interrupt_status(interrupt_status_);
+    saved.set_needs_reset(needs_reset_);
+  }
+  saved.set_config_generation(config_generation_);
   for (size_t i = 0; i < state_.queues.size(); ++i) {
     const QueueSettings& settings = state_.queues[i];
     state::VirtioMmio::Queue& queue = *saved.add_queues();
@@ -149,12 +152,15 @@ state::VirtioMmio VirtioMmio::Save() const {
 absl::StatusOr<std::unique_ptr<VirtioMmio>> VirtioMmio::Restore(GuestMemory& memory,
                                                                 VirtioDevice& device,
                                                                 InterruptLine& interrupt,
+                                                                RegisterPage registers,
                                                                 const state::VirtioMmio& saved) {
-  absl::StatusOr<std::unique_ptr<VirtioMmio>> transport = Create(memory, device, interrupt);
+  absl::StatusOr<std::unique_ptr<VirtioMmio>> transport =
+      Make(memory, device, interrupt, registers);
   if (!transport.ok()) return transport.status();
   absl::Status status = CheckState(saved, device, (*transport)->offered_features_);
   if (status.ok()) status = (*transport)->Load(saved);
   if (!status.ok()) return status;
+  (*transport)->PublishAll();
   return transport;
 }
 
@@ -168,12 +174,14 @@ absl::Status VirtioMmio::Load(const state::VirtioMmio& saved) {
   for (size_t i = 0; i < state_.queues.size(); ++i) {
     state_.queues[i] = SettingsOf(saved.queues(static_cast<int>(i)));
   }
-  interrupt_status_.store(saved.interrupt_status());
-  needs_reset_.store(saved.needs_reset());
-  config_generation_.store(saved.config_generation());
-  if (saved.needs_reset()) {
-    absl::MutexLock failure_lock(&failure_mutex_);
-    last_failure_ = absl::UnknownError("the driver broke the rules before the snapshot was made");
+  config_generation_ = saved.config_generation();
+  {
+    absl::MutexLock notify_lock(&notify_mutex_);
+    interrupt_status_ = saved.interrupt_status();
+    needs_reset_ = saved.needs_reset();
+    if (needs_reset_) {
+      last_failure_ = absl::UnknownError("the driver broke the rules before the snapshot was made");
+    }
   }
   std::vector<QueuePosition> positions;
   for (const state::VirtioMmio::Queue& queue : saved.queues()) {

@@ -2,6 +2,7 @@
 #include "devices/virtio/testing/fuzz_virtio.h"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "absl/log/check.h"
@@ -60,7 +61,10 @@ void SaveAndRestore(MmioDriver& driver, VirtioDevice& device, FuzzInput& input) 
     return;
   }
   if (!driver.RestoreTransport(device, state).ok()) return;
+  // What the driver reads follows from the state.
+  const std::string window = driver.ReadWindow();
   CHECK_OK(driver.RestoreTransport(device, driver.transport().Save()));
+  CHECK(window == driver.ReadWindow());
   for (size_t i = 0; i < driver.transport().queue_count(); ++i) driver.transport().OnQueueEvent(i);
 }
 

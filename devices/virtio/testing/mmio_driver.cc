@@ -9,17 +9,38 @@
 #include "devices/little_endian.h"
 
 namespace firn::virtio::testing {
+namespace {
 
-MmioDriver::MmioDriver(VirtioDevice& device) : memory_(MakeMemory()) {
-  auto transport = VirtioMmio::Create(*memory_, device, interrupt_);
+constexpr GuestAddress kRegisters(0x1001'0000);
+
+std::unique_ptr<GuestMemory> MakeRegisterMemory() {
+  auto memory = GuestMemory::Create({*GuestRange::Create(kRegisters, kGuestPageSize)});
+  CHECK_OK(memory.status());
+  return *std::move(memory);
+}
+
+RegisterPage PageIn(GuestMemory& memory) {
+  auto page = RegisterPage::Create(memory, kRegisters);
+  CHECK_OK(page.status());
+  return *page;
+}
+
+}  // namespace
+
+MmioDriver::MmioDriver(VirtioDevice& device)
+    : memory_(MakeMemory()), register_memory_(MakeRegisterMemory()) {
+  auto transport = VirtioMmio::Create(*memory_, device, interrupt_, PageIn(*register_memory_));
   CHECK_OK(transport.status());
   transport_ = *std::move(transport);
 }
 
 uint32_t MmioDriver::Read(MmioRegister reg) {
-  std::array<std::byte, 4> data;
-  transport_->Read(static_cast<uint64_t>(reg), absl::MakeSpan(data));
-  return static_cast<uint32_t>(LoadLittleEndian(data));
+  const GuestAddress address(kRegisters.value + static_cast<uint64_t>(reg));
+  return *register_memory_->LoadAcquire<uint32_t>(address);
+}
+
+std::string MmioDriver::ReadWindow() const {
+  return ReadString(*register_memory_, kRegisters.value, kMmioSize);
 }
 
 void MmioDriver::Write(MmioRegister reg, uint32_t value) {
@@ -78,13 +99,15 @@ void MmioDriver::Start(uint64_t features, uint16_t size) {
 MmioDriver::Saved MmioDriver::Save() const {
   Saved saved = {.state = transport_->Save().SerializeAsString(),
                  .memory = ReadString(*memory_, kMemoryBase, kMemorySize),
+                 .window = ReadWindow(),
                  .queues = {}};
   for (const std::unique_ptr<DriverQueue>& queue : queues_) saved.queues.push_back(*queue);
   return saved;
 }
 
 absl::Status MmioDriver::RestoreTransport(VirtioDevice& device, const state::VirtioMmio& state) {
-  auto transport = VirtioMmio::Restore(*memory_, device, interrupt_, state);
+  auto transport =
+      VirtioMmio::Restore(*memory_, device, interrupt_, PageIn(*register_memory_), state);
   if (!transport.ok()) return transport.status();
   transport_ = *std::move(transport);
   return absl::OkStatus();

@@ -15,7 +15,8 @@
 
 namespace firn::virtio::testing {
 
-// A transport around `device`, in a memory of MakeMemory, and the steps of section 3.1.1.
+// A transport around `device`, in a memory of MakeMemory, and the steps of section 3.1.1. It reads
+// registers as a guest does, as memory.
 class MmioDriver {
  public:
   explicit MmioDriver(VirtioDevice& device);
@@ -25,6 +26,8 @@ class MmioDriver {
   firn::testing::CountingInterruptLine& interrupt() { return interrupt_; }
 
   uint32_t Read(MmioRegister reg);
+  // The whole register window.
+  std::string ReadWindow() const;
   void Write(MmioRegister reg, uint32_t value);
 
   uint64_t OfferedFeatures();
@@ -38,13 +41,15 @@ class MmioDriver {
   // The queues of Start.
   DriverQueue& queue(size_t index) { return *queues_[index]; }
   // What a snapshot has of a machine with this one device: the transport's state and guest memory,
-  // where the driver's own knowledge is as well.
+  // where the driver's own knowledge is as well. And what the driver can read, which is no part of
+  // a snapshot: it follows from the state.
   struct Saved {
     std::string state;
     std::string memory;
+    std::string window;
     std::vector<DriverQueue> queues;
     bool operator==(const Saved& other) const {
-      return state == other.state && memory == other.memory;
+      return state == other.state && memory == other.memory && window == other.window;
     }
   };
   Saved Save() const;
@@ -59,6 +64,7 @@ class MmioDriver {
 
  private:
   std::unique_ptr<GuestMemory> memory_;
+  std::unique_ptr<GuestMemory> register_memory_;
   firn::testing::CountingInterruptLine interrupt_;
   std::unique_ptr<VirtioMmio> transport_;
   std::vector<std::unique_ptr<DriverQueue>> queues_;
