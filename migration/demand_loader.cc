@@ -26,12 +26,13 @@ constexpr uint64_t kZerosAtOnce = 512;  // pages
 
 // ---- Before and after the thread
 
-DemandLoader::DemandLoader(Userfault userfault, EventFd wake, GuestMemory& memory,
+DemandLoader::DemandLoader(Userfault userfault, EventFd wake, LostMemory lost, GuestMemory& memory,
                            DemandOptions options)
     : table_(memory.regions()),
       regions_(memory.regions()),
       options_(std::move(options)),
       wake_(std::move(wake)),
+      lost_(std::move(lost)),
       userfault_(std::move(userfault)),
       stored_(table_.pages()),
       missing_(table_.pages()),
@@ -45,8 +46,10 @@ absl::StatusOr<std::unique_ptr<DemandLoader>> DemandLoader::Start(Userfault user
                                                                   DemandOptions options) {
   absl::StatusOr<EventFd> wake = EventFd::Create();
   if (!wake.ok()) return wake.status();
-  auto loader = absl::WrapUnique(
-      new DemandLoader(std::move(userfault), *std::move(wake), memory, std::move(options)));
+  absl::StatusOr<LostMemory> lost = LostMemory::Create();
+  if (!lost.ok()) return lost.status();
+  auto loader = absl::WrapUnique(new DemandLoader(std::move(userfault), *std::move(wake),
+                                                  *std::move(lost), memory, std::move(options)));
   absl::Status status = loader->Prepare(snapshot);
   if (status.ok()) status = loader->Prefetch(loader->options_.prefetch);
   if (!status.ok()) return status;
@@ -310,27 +313,19 @@ void DemandLoader::Fail(const absl::Status& error) {
   Lose();
   // Wakes all who wait: they touch what is lost.
   userfault_.reset();
-  if (options_.on_released) options_.on_released();
 }
 
-// An empty file in the place of what is missing: touching it fails like reading behind the end of a
-// mapped file.
 void DemandLoader::Lose() {
-  const FileDescriptor empty(memfd_create("firn-lost", MFD_CLOEXEC));
-  const auto lose = [&](absl::Span<std::byte> range) {
-    return mmap(range.data(), range.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-                empty.get(), 0) != MAP_FAILED;
-  };
   bool lost = true;
   for (PageRun run = missing_.NextRun(0); run.count > 0 && lost;) {
     const absl::Span<std::byte> host = table_.Host(run);
-    lost = lose(host);
+    lost = lost_.Replace(host);
     run = missing_.NextRun(run.first + host.size() / kGuestPageSize);
   }
   if (lost) return;
-  // Out of mappings or file descriptors: then nothing is to be had any more.
+  // Out of mappings: then nothing is to be had any more.
   for (const GuestMemoryRegion& region : regions_) {
-    mprotect(region.host, region.range.size(), PROT_NONE);
+    LostMemory::Close({region.host, region.range.size()});
   }
 }
 

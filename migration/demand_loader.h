@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "hypervisor/event_fd.h"
 #include "hypervisor/guest_memory.h"
+#include "migration/lost_memory.h"
 #include "migration/memory_file.h"
 #include "migration/snapshot.h"
 #include "migration/userfault.h"
@@ -29,11 +30,9 @@ struct DemandOptions {
   std::vector<PageRun> prefetch;
   // Notes what the guest touches, in its order; nothing else is loaded meanwhile.
   bool record = false;
-  // Called once each, on the loader's thread, when memory is lost (see DemandLoader): on_error
-  // while the threads that wait for it still do, so it must take no lock that one of them may hold;
-  // and on_released when none waits any more.
+  // Called once, on the loader's thread, when memory is lost (see DemandLoader), while the threads
+  // that wait for it still do: it must take no lock that one of them may hold.
   std::function<void(const absl::Status&)> on_error;
-  std::function<void()> on_released;
 };
 
 struct DemandStats {
@@ -86,7 +85,8 @@ class DemandLoader {
     uint64_t chunk = 0;
   };
 
-  DemandLoader(Userfault userfault, EventFd wake, GuestMemory& memory, DemandOptions options);
+  DemandLoader(Userfault userfault, EventFd wake, LostMemory lost, GuestMemory& memory,
+               DemandOptions options);
   absl::Status Prepare(const Snapshot& snapshot);
 
   static void* ThreadMain(void* self);
@@ -115,6 +115,7 @@ class DemandLoader {
   const absl::Span<const GuestMemoryRegion> regions_;
   const DemandOptions options_;
   const EventFd wake_;
+  const LostMemory lost_;
   std::vector<Layer> layers_;
 
   // Of the thread, once it runs.

@@ -147,8 +147,7 @@ class DemandLoaderTest : public ::testing::Test {
 TEST_F(DemandLoaderTest, EveryPageIsRight) {
   Save("a", 1, first_);
   for (const bool record : {false, true}) {  // with and without the rest behind it
-    ASSERT_TRUE(
-        Start("a", {.prefetch = {}, .record = record, .on_error = {}, .on_released = {}}).ok());
+    ASSERT_TRUE(Start("a", {.prefetch = {}, .record = record, .on_error = {}}).ok());
     EXPECT_EQ(Words(), first_);
     EXPECT_TRUE(loader_->Finish().ok());
     EXPECT_EQ(Words(), first_);
@@ -162,7 +161,7 @@ TEST_F(DemandLoaderTest, LayersLieOnTheirParents) {
   Content both = first_;
   for (const auto& [page, word] : second_) both[page] = word;
   both.erase(1);  // became zero
-  ASSERT_TRUE(Start("b", {.prefetch = {}, .record = true, .on_error = {}, .on_released = {}}).ok());
+  ASSERT_TRUE(Start("b", {.prefetch = {}, .record = true, .on_error = {}}).ok());
   EXPECT_EQ(Words(), both);
   ASSERT_TRUE(Start("b").ok());
   EXPECT_TRUE(loader_->Finish().ok());
@@ -214,7 +213,7 @@ TEST_F(DemandLoaderTest, WritesStay) {
 
 TEST_F(DemandLoaderTest, RecordsInOrderOfTouch) {
   Save("a", 1, first_);
-  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}, .on_released = {}}).ok());
+  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}}).ok());
   EXPECT_EQ(Word(700), 6u);
   EXPECT_EQ(Word(1), 2u);
   EXPECT_EQ(Word(0), 1u);   // came with page 1
@@ -226,8 +225,7 @@ TEST_F(DemandLoaderTest, RecordsInOrderOfTouch) {
   EXPECT_THAT(runs, ElementsAre(PageRun{700, 1}, PageRun{0, 2}, PageRun{1024, 512}));
   EXPECT_THAT(loader_->EndRecording(), ElementsAre());
 
-  ASSERT_TRUE(
-      Start("a", {.prefetch = runs, .record = true, .on_error = {}, .on_released = {}}).ok());
+  ASSERT_TRUE(Start("a", {.prefetch = runs, .record = true, .on_error = {}}).ok());
   for (const uint64_t page : {1, 700, 0, 63, 1500}) Word(page);
   EXPECT_EQ(loader_->stats().faults, 0u);
   EXPECT_EQ(loader_->stats().pages_prefetched, 5u + 512u);  // 0, 1, 5, 63 and 700
@@ -239,8 +237,7 @@ TEST_F(DemandLoaderTest, NeighboursInOrderAreReadAtOnce) {
   for (uint64_t page = 0; page < 20 * kChunkPages; ++page) content[page] = page + 1;
   Save("a", 1, content);
   const std::vector<PageRun> runs = {{0, 2}, {kChunkPages, 1}, {2 * kChunkPages, 100}, {3, 1}};
-  ASSERT_TRUE(
-      Start("a", {.prefetch = runs, .record = true, .on_error = {}, .on_released = {}}).ok());
+  ASSERT_TRUE(Start("a", {.prefetch = runs, .record = true, .on_error = {}}).ok());
   EXPECT_EQ(loader_->stats().reads, 1u);
   EXPECT_EQ(loader_->stats().bytes_read, 4 * kChunkSize);
   EXPECT_EQ(Words(), content);
@@ -249,7 +246,7 @@ TEST_F(DemandLoaderTest, NeighboursInOrderAreReadAtOnce) {
 TEST_F(DemandLoaderTest, WrongChecksum) {
   Save("a", 1, first_);
   FlipByteOf(Path("a/memory"), 700);
-  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}, .on_released = {}}).ok());
+  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}}).ok());
   EXPECT_EQ(Touch(0), 0);
   EXPECT_EQ(Touch(700), EFAULT);
   lost_.WaitForNotification();
@@ -261,15 +258,13 @@ TEST_F(DemandLoaderTest, WrongChecksum) {
   EXPECT_EQ(Word(0), 1u);
   EXPECT_EQ(Word(1500), 0u);
   // Prefetched, it is an error of the restore itself.
-  EXPECT_THAT(
-      Start("a", {.prefetch = {{700, 1}}, .record = false, .on_error = {}, .on_released = {}})
-          .message(),
-      HasSubstr("a/memory is damaged"));
+  EXPECT_THAT(Start("a", {.prefetch = {{700, 1}}, .record = false, .on_error = {}}).message(),
+              HasSubstr("a/memory is damaged"));
 }
 
 TEST_F(DemandLoaderTest, FileThatIsCutShort) {
   Save("a", 1, first_);
-  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}, .on_released = {}}).ok());
+  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}}).ok());
   EXPECT_EQ(Word(0), 1u);
   std::filesystem::resize_file(Path("a/memory"), 100 * kGuestPageSize);
   // Many at once, of which none waits for ever.
@@ -285,7 +280,7 @@ TEST_F(DemandLoaderTest, FileThatIsCutShort) {
 
 TEST_F(DemandLoaderTest, FileThatIsCutShortUnderTheFill) {
   Save("a", 1, first_);
-  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}, .on_released = {}}).ok());
+  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}}).ok());
   std::filesystem::resize_file(Path("a/memory"), 100 * kGuestPageSize);
   EXPECT_FALSE(loader_->Finish().ok());
   EXPECT_TRUE(lost_.HasBeenNotified());
@@ -295,7 +290,7 @@ TEST_F(DemandLoaderTest, FileThatIsCutShortUnderTheFill) {
 
 TEST_F(DemandLoaderTest, FileThatIsReplacedIsNotMissed) {
   Save("a", 1, first_);
-  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}, .on_released = {}}).ok());
+  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}}).ok());
   Save("a", 3, second_);
   EXPECT_EQ(Words(), first_);
 }
@@ -304,8 +299,7 @@ TEST_F(DemandLoaderTest, FileThatIsReplacedIsNotMissed) {
 TEST_F(DemandLoaderTest, EndsWhileThreadsWait) {
   Save("a", 1, first_);
   for (int round = 0; round < 50; ++round) {
-    ASSERT_TRUE(
-        Start("a", {.prefetch = {}, .record = true, .on_error = {}, .on_released = {}}).ok());
+    ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}}).ok());
     std::thread thread([&] {
       for (const auto& [page, word] : first_) Touch(page);
     });

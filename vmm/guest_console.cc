@@ -16,6 +16,8 @@ void GuestConsole::Write(absl::Span<const std::byte> data) {
     const absl::Span<const std::byte> piece = data.first(std::min(data.size(), copy.size()));
     std::memcpy(copy.data(), piece.data(), piece.size());
     data.remove_prefix(piece.size());
+    // Guest memory may have been lost, and zeros read in its place.
+    if (muted_) return;
     if (output_ != nullptr) output_->Write(absl::MakeConstSpan(copy).first(piece.size()));
     absl::MutexLock lock(&mutex_);
     halted = watch_.Feed({reinterpret_cast<const char*>(copy.data()), piece.size()}) || halted;

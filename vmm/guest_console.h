@@ -3,6 +3,7 @@
 #ifndef FIRN_VMM_GUEST_CONSOLE_H_
 #define FIRN_VMM_GUEST_CONSOLE_H_
 
+#include <atomic>
 #include <functional>
 #include <string>
 
@@ -24,12 +25,16 @@ class GuestConsole final : public ByteSink {
 
   void Write(absl::Span<const std::byte> data) override;
 
+  // From now on nothing is written. Any thread.
+  void Mute() { muted_ = true; }
+
   // The kernel's words, empty without a panic. Any thread.
   std::string panic_reason() const;
 
  private:
   ByteSink* const output_;
   const std::function<void()> on_halt_;
+  std::atomic<bool> muted_ = false;
   mutable absl::Mutex mutex_;
   PanicWatch watch_ ABSL_GUARDED_BY(mutex_);
 };

@@ -139,7 +139,11 @@ absl::Status Machine::CreateDevices(const VmConfig& config, const DevicePlan& pl
   if (!devices.ok()) return devices.status();
   devices_ = *std::move(devices);
   const bool settles = host_.hypervisor.is_deterministic();
-  if (settles) vm_->SetSettleCallback([&loop = host_.loop] { loop.Settle(); });
+  if (settles) {
+    vm_->SetSettleCallback([this] {
+      if (!memory_lost_) host_.loop.Settle();
+    });
+  }
   return host_.loop.SetRunDispatchesDevices(!settles);
 }
 
@@ -176,9 +180,9 @@ absl::Status Machine::Pause() {
   for (size_t i = 0; i < threads_.size(); ++i) {
     if (threads_[i]->WaitUntilPaused(deadline)) continue;
     for (const auto& thread : threads_) thread->Resume();
-    return absl::DeadlineExceededError(absl::StrCat("vCPU ", i, " did not leave the guest within ",
-                                                    absl::FormatDuration(kPauseLimit),
-                                                    ": it may wait for a reader of the console"));
+    return absl::DeadlineExceededError(absl::StrCat(
+        "vCPU ", i, " did not leave the guest within ", absl::FormatDuration(kPauseLimit),
+        ": it may wait for a reader of the console, or for memory"));
   }
   const absl::StatusOr<GuestCounters> counters = ReadGuestCounters(*vcpus_[0]);
   if (!counters.ok()) {
@@ -204,12 +208,14 @@ absl::Status Machine::Resume() {
 }
 
 void Machine::RequestStop() {
+  if (restored_memory_ != nullptr) restored_memory_->OnStopRequested();
   for (const auto& thread : threads_) thread->RequestStop();
 }
 
 void Machine::Stop() {
   RequestStop();
   for (const auto& thread : threads_) thread->Join();
+  if (restored_memory_ != nullptr) restored_memory_->OnStopped();
 }
 
 std::string Machine::interrupt_controller() const {
@@ -239,6 +245,7 @@ void Machine::OnInstructionLimit(uint32_t) {
 }
 
 void Machine::OnMmio(uint32_t, const MmioExit& exit) {
+  if (memory_lost_) return;
   if (exit.is_write) {
     devices_->bus().Write(exit.address, exit.data);
   } else {

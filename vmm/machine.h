@@ -59,6 +59,8 @@ struct MachineHost {
   Entropy& entropy;               // seeds and the guest's virtio-rng
   ByteSink* output;               // of both consoles; null: nowhere
   PhaseObserver trace = nullptr;  // of saves and restores
+  // Readable once firn is to end, also where the thread of `loop` waits for guest memory; -1: none.
+  int end_fd = -1;
 };
 
 class Machine : private VcpuExitHandler, private LossHandler {
@@ -168,7 +170,6 @@ class Machine : private VcpuExitHandler, private LossHandler {
   void OnHalt();
   // LossHandler
   void OnMemoryLost(const absl::Status& why) override;
-  void OnMemoryReleased() override;
   MachineEnd EndOf(uint32_t vcpu, const absl::StatusOr<Exit>& why) const;
   std::string PanicReason() const;
 
@@ -176,6 +177,7 @@ class Machine : private VcpuExitHandler, private LossHandler {
   const std::function<void(const MachineEnd&)> on_end_;
   std::atomic<bool> halted_ = false;
   std::atomic<bool> ended_ = false;
+  std::atomic<bool> memory_lost_ = false;  // then nothing that the guest does counts any more
   bool is_paused_ = false;
 
   // Destroyed from the last to the first: what comes later uses what comes before.

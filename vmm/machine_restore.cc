@@ -97,19 +97,21 @@ absl::Status Machine::RestoreRegisters(const Snapshot& snapshot) {
 
 absl::Status Machine::RestoreMemory(const Snapshot& snapshot, const RestoreRequest& request) {
   absl::StatusOr<std::unique_ptr<RestoredMemory>> restored =
-      RestoredMemory::Load(snapshot, request, *memory_, *this);
+      RestoredMemory::Load(snapshot, request, *memory_, *this, host_.end_fd);
   if (!restored.ok()) return restored.status();
   restored_memory_ = *std::move(restored);
   return absl::OkStatus();
 }
 
+// Zeros come next in the place of what is lost: what a vCPU makes of them reaches nobody.
 void Machine::OnMemoryLost(const absl::Status& why) {
-  if (!ended_.exchange(true)) on_end_({MachineEnd::Kind::kHostError, std::string(why.message())});
+  memory_lost_ = true;
   halted_ = true;
-}
-
-// Not before: a vCPU may hold the hypervisor's lock while it waits for memory.
-void Machine::OnMemoryReleased() {
+  serial_console_.Mute();
+  virtio_console_.Mute();
+  if (!ended_.exchange(true) && !absl::IsCancelled(why)) {
+    on_end_({MachineEnd::Kind::kHostError, std::string(why.message())});
+  }
   for (const std::unique_ptr<Vcpu>& vcpu : vcpus_) vcpu->Kick();
 }
 

@@ -56,7 +56,8 @@ std::string LossOf(const std::string& path) {
 absl::StatusOr<std::unique_ptr<RestoredMemory>> RestoredMemory::Load(const Snapshot& snapshot,
                                                                      const RestoreRequest& request,
                                                                      GuestMemory& memory,
-                                                                     LossHandler& handler) {
+                                                                     LossHandler& handler,
+                                                                     int end_fd) {
   auto restored = absl::WrapUnique(new RestoredMemory);
   restored->id_ = snapshot.id();
   absl::Status status;
@@ -65,7 +66,7 @@ absl::StatusOr<std::unique_ptr<RestoredMemory>> RestoredMemory::Load(const Snaps
     status = restored->LoadOnDemand(snapshot, request, memory, handler);
   }
   if (status.ok() && request.load == MemoryLoad::kHandler) {
-    status = restored->UseHandler(snapshot, request.fault_handler, memory);
+    status = restored->UseHandler(snapshot, request.fault_handler, memory, handler, end_fd);
   }
   if (!status.ok()) return status;
   if (restored->loader_ != nullptr || restored->handler_ != nullptr) return restored;
@@ -82,6 +83,16 @@ absl::StatusOr<std::unique_ptr<RestoredMemory>> RestoredMemory::Load(const Snaps
   return restored;
 }
 
+std::function<void(const absl::Status&)> RestoredMemory::GuardLoss(const GuestMemory& memory,
+                                                                   LossHandler& handler) {
+  guard_ = std::make_unique<MemoryGuard>(memory, "error: the guest's memory is lost");
+  return [this, &handler](const absl::Status& status) {
+    // Told first, the guest's threads do nothing with the zeros any more that let them out.
+    handler.OnMemoryLost(status);
+    guard_->AnswerWithZeros();
+  };
+}
+
 absl::Status RestoredMemory::LoadOnDemand(const Snapshot& snapshot, const RestoreRequest& request,
                                           GuestMemory& memory, LossHandler& handler) {
   absl::StatusOr<Userfault> userfault = Userfault::Create();
@@ -92,18 +103,11 @@ absl::Status RestoredMemory::LoadOnDemand(const Snapshot& snapshot, const Restor
     return absl::OkStatus();
   }
   record_path_ = request.record_path;
-  guard_ = std::make_unique<MemoryGuard>(memory, "error: the guest's memory is lost");
   absl::StatusOr<std::unique_ptr<DemandLoader>> loader =
       DemandLoader::Start(*std::move(userfault), snapshot, memory,
                           {.prefetch = request.prefetch,
                            .record = !record_path_.empty(),
-                           .on_error =
-                               [this, &handler](const absl::Status& status) {
-                                 // First: the threads of the guest are to get out.
-                                 guard_->AnswerWithZeros();
-                                 handler.OnMemoryLost(status);
-                               },
-                           .on_released = [&handler] { handler.OnMemoryReleased(); }});
+                           .on_error = GuardLoss(memory, handler)});
   if (!loader.ok()) return loader.status();
   stats_.memory_load = Name(MemoryLoad::kDemand);
   loader_ = *std::move(loader);
@@ -111,16 +115,18 @@ absl::Status RestoredMemory::LoadOnDemand(const Snapshot& snapshot, const Restor
 }
 
 absl::Status RestoredMemory::UseHandler(const Snapshot& snapshot, const std::string& socket,
-                                        const GuestMemory& memory) {
+                                        const GuestMemory& memory, LossHandler& handler,
+                                        int end_fd) {
   if (snapshot.layers().size() > 1) {
     return absl::InvalidArgumentError(
         "a page fault handler knows one memory file, and this snapshot lies on others: fold them "
         "with firn compact");
   }
-  absl::StatusOr<std::unique_ptr<FaultHandler>> handler = FaultHandler::Connect(socket, memory);
-  if (!handler.ok()) return handler.status();
+  absl::StatusOr<std::unique_ptr<FaultHandler>> connected = FaultHandler::Connect(
+      socket, memory, {.end_fd = end_fd, .on_lost = GuardLoss(memory, handler)});
+  if (!connected.ok()) return connected.status();
   stats_.memory_load = Name(MemoryLoad::kHandler);
-  handler_ = *std::move(handler);
+  handler_ = *std::move(connected);
   return absl::OkStatus();
 }
 
@@ -146,7 +152,16 @@ void RestoredMemory::PrefetchMapped(const Snapshot& snapshot, const std::vector<
 }
 
 absl::Status RestoredMemory::status() const {
+  if (handler_ != nullptr) return handler_->status();
   return loader_ == nullptr ? absl::OkStatus() : loader_->status();
+}
+
+void RestoredMemory::OnStopRequested() {
+  if (handler_ != nullptr) handler_->EndSoon();
+}
+
+void RestoredMemory::OnStopped() {
+  if (handler_ != nullptr) handler_->EndWatch();
 }
 
 absl::Status RestoredMemory::FinishLoading(const Progress& progress) {

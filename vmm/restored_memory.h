@@ -4,6 +4,7 @@
 #ifndef FIRN_VMM_RESTORED_MEMORY_H_
 #define FIRN_VMM_RESTORED_MEMORY_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,12 +21,11 @@
 
 namespace firn {
 
-// Told once each, on another thread, when the guest's memory is lost while it runs, and it has to
-// stop: DemandOptions.
+// Told once, on another thread, when the guest's memory is lost while it runs, and it has to stop:
+// DemandOptions, FaultHandlerOptions. Cancelled: somebody has told firn to end already.
 class LossHandler {
  public:
   virtual void OnMemoryLost(const absl::Status& why) = 0;
-  virtual void OnMemoryReleased() = 0;
 
  protected:
   ~LossHandler() = default;
@@ -36,12 +36,12 @@ class RestoredMemory {
  public:
   // `memory` is new and outlives this; `snapshot` is needed for the call only. kDemand falls back
   // to kMapped where there is no userfaultfd, unless it is to record; note() tells. `handler`
-  // outlives this. Errors: those of LoadMemory, DemandLoader::Start and
-  // FaultHandler::Connect; InvalidArgument for a handler and layers.
+  // outlives this; `end_fd`: FaultHandlerOptions. Errors: those of LoadMemory, DemandLoader::Start
+  // and FaultHandler::Connect; InvalidArgument for a handler and layers.
   static absl::StatusOr<std::unique_ptr<RestoredMemory>> Load(const Snapshot& snapshot,
                                                               const RestoreRequest& request,
                                                               GuestMemory& memory,
-                                                              LossHandler& handler);
+                                                              LossHandler& handler, int end_fd);
 
   // What the user should know of the restore; empty where it is as was asked.
   const std::string& note() const { return note_; }
@@ -53,6 +53,11 @@ class RestoredMemory {
   // Ends recording, and writes the working set if that was asked for and is still to be done.
   absl::Status FinishRecording();
 
+  // The guest is told to stop, and then has stopped: threads that wait for a page of a handler that
+  // does not answer are let go in between (FaultHandler).
+  void OnStopRequested();
+  void OnStopped();
+
   // An error of a vCPU, with what may be behind it.
   absl::Status Explain(const absl::Status& vcpu_error) const;
 
@@ -63,7 +68,10 @@ class RestoredMemory {
   absl::Status LoadOnDemand(const Snapshot& snapshot, const RestoreRequest& request,
                             GuestMemory& memory, LossHandler& handler);
   absl::Status UseHandler(const Snapshot& snapshot, const std::string& socket,
-                          const GuestMemory& memory);
+                          const GuestMemory& memory, LossHandler& handler, int end_fd);
+  // A guard for memory that may be lost: the guest's threads get out, and `handler` is told.
+  std::function<void(const absl::Status&)> GuardLoss(const GuestMemory& memory,
+                                                     LossHandler& handler);
   void PrefetchMapped(const Snapshot& snapshot, const std::vector<PageRun>& runs,
                       const GuestMemory& memory);
 

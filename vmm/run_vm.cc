@@ -212,7 +212,8 @@ class Session {
                               .timeline = timeline_,
                               .entropy = *entropy_,
                               .output = output_.get(),
-                              .trace = options_.trace ? &PrintPhase : PhaseObserver()};
+                              .trace = options_.trace ? &PrintPhase : PhaseObserver(),
+                              .end_fd = signals_->fd()};
     const auto on_end = [this](const MachineEnd& end) {
       loop_->Post([this, end] {
         if (end.kind == MachineEnd::Kind::kInstructionLimit) {

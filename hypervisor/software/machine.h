@@ -51,6 +51,7 @@ class Machine : public CpuBus, public gicv5::Machine {
 
   // KVM_RUN of vCPU `index`.
   absl::StatusOr<Exit> Run(uint32_t index) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits for nobody.
   void Kick(uint32_t index) ABSL_LOCKS_EXCLUDED(mutex_);
   const MachineClock& clock() const { return clock_; }
   MachineClock& clock() { return clock_; }

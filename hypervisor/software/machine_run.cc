@@ -48,8 +48,11 @@ absl::StatusOr<Exit> Machine::Run(uint32_t index) {
 
 void Machine::Kick(uint32_t index) {
   vcpus_[index]->kicked.store(true);
-  // The lock makes a waiting Run look at its condition again.
-  Lock lock(this);
+  attention_.store(true);
+  if (idle_.load()) irq_fds_.Wake();
+  // Letting go of the lock makes a waiting Run look at its condition again; who has it now, maybe
+  // for as long as the guest waits for a page of its memory, will let go of it too.
+  if (mutex_.TryLock()) mutex_.Unlock();
 }
 
 bool Machine::CanExecute() const { return !executing_ && !AnyKicked() && AllInRun(); }

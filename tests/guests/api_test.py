@@ -14,7 +14,6 @@ import subprocess
 import time
 
 import guest
-from fault_handler import FaultHandler
 from guest import GuestTest
 
 
@@ -223,7 +222,7 @@ class PauseTest(ApiTest):
             self.assertEqual(firn.returncode, 128 + signal.SIGTERM)
 
 
-class LoadTest(ApiTest):
+class LoadingTest(ApiTest):
     """firn run --api-sock without a kernel, as a platform that drives Firecracker starts clones."""
 
     def save(self):
@@ -234,17 +233,22 @@ class LoadTest(ApiTest):
     @contextlib.contextmanager
     def waiting(self, *arguments):
         with self.firn_running("run", "--api-sock", self.sock, *arguments) as firn:
-            line = b""
-            while b"waiting for PUT /snapshot/load" not in line:
-                line = firn.stderr.readline()
-                self.assertNotEqual(line, b"", "it ended")
+            self.read_stderr_until(firn, "waiting for PUT /snapshot/load")
             yield firn
+
+    def read_stderr_until(self, firn, marker):
+        line = b""
+        while marker.encode() not in line:
+            line = firn.stderr.readline()
+            self.assertNotEqual(line, b"", "it ended")
 
     def body(self, **more):
         return {"snapshot_path": str(self.folder / "snapshot/state"),
                 "mem_backend": {"backend_type": "File",
                                 "backend_path": str(self.folder / "snapshot/memory")}, **more}
 
+
+class LoadTest(LoadingTest):
     def test_loads_and_resumes(self):
         self.save()
         with self.waiting() as firn:
@@ -291,25 +295,6 @@ class LoadTest(ApiTest):
                              204)
             console, _ = firn.communicate(timeout=guest.TIME_LIMIT)
             self.assertIn(b"FIRN-TEST checksum: ok", console)
-
-    def test_a_page_fault_handler_loads_memory(self):
-        self.save()
-        self.need_userfaultfd()
-        handler = FaultHandler(str(self.folder / "handler.sock"), self.folder / "snapshot/memory")
-        with self.waiting("--stats", "stats.json") as firn:
-            body = self.body(resume_vm=True)
-            body["mem_backend"] = {"backend_type": "Uffd",
-                                   "backend_path": str(self.folder / "handler.sock")}
-            self.assertEqual(self.request("PUT", "/snapshot/load", body), (204, None))
-            console, _ = firn.communicate(timeout=guest.TIME_LIMIT)
-            self.assertEqual(firn.returncode, guest.STATUS_POWER_OFF)
-            self.assertIn(b"FIRN-TEST checksum: ok", console)
-        handler.join(guest.TIME_LIMIT)
-        self.assertEqual([(region["size"], region["offset"], region["page_size"])
-                          for region in handler.regions], [(256 << 20, 0, 4096)])
-        self.assertGreater(handler.faults, 100)
-        stats = json.loads((self.folder / "stats.json").read_text())
-        self.assertEqual(stats["restore"]["memory_load"], "handler")
 
     def test_the_deprecated_body(self):
         self.save()

@@ -19,8 +19,14 @@ UFFDIO_COPY = 0xC028AA03
 
 
 class FaultHandler(threading.Thread):
-    def __init__(self, path, memory_file):
+    """With `pages`, one that puts so many in place, and dies as soon as it is asked for another: 0 dies at
+    once. With `answers` False, one that never puts any in place."""
+
+    def __init__(self, path, memory_file, pages=None, answers=True):
         super().__init__(daemon=True)
+        self.pages = pages
+        self.answers = answers
+        self.asked = threading.Event()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(1)
@@ -34,18 +40,26 @@ class FaultHandler(threading.Thread):
         data, fds, _, _ = socket.recv_fds(connection, 65536, 1)
         self.regions = json.loads(data)
         userfault = fds[0]
-        while True:
-            ready, _, _ = select.select([userfault, connection], [], [])
-            if connection in ready:
-                break  # the guest is gone
-            with contextlib.suppress(BlockingIOError):
-                message = os.read(userfault, 32)
-                event, = struct.unpack_from("<B", message)
-                address, = struct.unpack_from("<Q", message, 16)
-                assert event == UFFD_EVENT_PAGEFAULT, event
-                self.place(userfault, address & ~(PAGE - 1))
-        os.close(userfault)
+        with connection:
+            while self.pages is None or self.faults < self.pages:
+                ready, _, _ = select.select([userfault, connection], [], [])
+                if connection in ready:
+                    break  # the guest is gone
+                self.serve(userfault)
+            if self.pages:
+                select.select([userfault, connection], [], [])
+            os.close(userfault)
         os.close(self.memory)
+
+    def serve(self, userfault):
+        with contextlib.suppress(BlockingIOError):
+            message = os.read(userfault, 32)
+            event, = struct.unpack_from("<B", message)
+            address, = struct.unpack_from("<Q", message, 16)
+            assert event == UFFD_EVENT_PAGEFAULT, event
+            self.asked.set()
+            if self.answers:
+                self.place(userfault, address & ~(PAGE - 1))
 
     def place(self, userfault, address):
         region = next(region for region in self.regions

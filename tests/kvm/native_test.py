@@ -22,6 +22,9 @@ class NativeTest(KvmTest):
         # A filter that matches nothing passes too.
         self.assertRegex(result.text, r"(?m)^\[  PASSED  \] [1-9]")
 
+    def test_fault_handler(self):
+        self.suite("FaultHandlerTest")
+
     def test_gicv3_state(self):
         self.suite("Gicv3StateTest")
 
