@@ -16,7 +16,7 @@ def checksums(seed, cpu):
 
 
 # What tools/guest/programs/registers must print; it makes this many mistakes.
-REGISTERS = ["new 0x74726976 0x00000004 0x00000000 0x69 0x74 0x0000000274726976",
+REGISTERS = ["new 0x74726976 0x00000004 0x00000001 0x69 0x74 0x0000000274726976",
              "driven 0x00000003",
              "kept 0x74726976 0x00000000 0x00000000 0x00000003"]
 REGISTERS_ERRORS = 4
