@@ -177,7 +177,7 @@ absl::Status RestoredMemory::FinishRecording() {
   recorded_.insert(recorded_.end(), runs.begin(), runs.end());
   absl::Status status = WriteFileAtomically(record_path_, EncodeWorkingSet({id_, recorded_}));
   if (status.ok()) record_path_.clear();
-  return Annotate(status, "--record-working-set");
+  return Annotate(status, "recording the working set");
 }
 
 absl::Status RestoredMemory::Explain(const absl::Status& vcpu_error) const {

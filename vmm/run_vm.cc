@@ -22,11 +22,11 @@
 #include "vmm/host_probe.h"
 #include "vmm/hypervisor_choice.h"
 #include "vmm/instruction_stops.h"
+#include "vmm/load_request.h"
 #include "vmm/machine.h"
 #include "vmm/message.h"
 #include "vmm/outcome.h"
 #include "vmm/signals.h"
-#include "vmm/snapshot_config.h"
 #include "vmm/stats.h"
 #include "vmm/terminal.h"
 #include "vmm/vm_control.h"
@@ -112,25 +112,16 @@ class Session {
 
   // After an error a client may try again.
   absl::Status Load(const api::LoadSnapshot& request) {
-    // With a handler, the memory file is where the snapshot says.
-    const bool has_handler = request.backend == api::LoadSnapshot::Backend::kUffd;
-    absl::StatusOr<std::unique_ptr<Snapshot>> snapshot =
-        Snapshot::Open(SystemFileCalls(), request.snapshot_path,
-                       has_handler ? std::nullopt : std::optional(request.backend_path));
-    if (!snapshot.ok()) return snapshot.status();
-    absl::StatusOr<VmConfig> config = ConfigOfSnapshot(**snapshot);
-    if (!config.ok()) return config.status();
-    absl::Status status = apply_(*config);
-    if (status.ok()) status = Annotate(Validate(*config), "the snapshot's configuration");
-    if (!status.ok()) return status;
-    config_ = *std::move(config);
-    config_.machine.track_dirty_pages |= request.track_dirty_pages;
-    loaded_ = *std::move(snapshot);
-    snapshot_ = loaded_.get();
+    absl::StatusOr<LoadedSnapshot> loaded = OpenSnapshotToLoad(request, apply_);
+    if (!loaded.ok()) return loaded.status();
+    if (!loaded->note.empty()) Note(loaded->note);
+    config_ = std::move(loaded->config);
+    restore_.request = std::move(loaded->request);
     restore_.paused = !request.resume_vm;
-    restore_.request.load = has_handler ? MemoryLoad::kHandler : MemoryLoad::kMapped;
-    restore_.request.fault_handler = has_handler ? request.backend_path : "";
-    status = MakeMachine();
+    // Only the restore needs it.
+    snapshot_ = loaded->snapshot.get();
+    absl::Status status = MakeMachine();
+    snapshot_ = nullptr;
     if (status.ok()) {
       loop_->Stop();
       return status;
@@ -139,7 +130,6 @@ class Session {
     console_file_.reset();
     entropy_.reset();
     hypervisor_.reset();
-    loaded_.reset();
     config_ = {};
     return status;
   }
@@ -375,7 +365,6 @@ class Session {
   std::unique_ptr<Machine> machine_;
   const Snapshot* snapshot_ = nullptr;  // the next machine's
   const std::function<absl::Status(VmConfig&)> apply_ = nullptr;
-  std::unique_ptr<Snapshot> loaded_;
   RestoreOptions restore_ = {};
   std::optional<InstructionStops> stops_;
   std::unique_ptr<VmControl> control_ = std::make_unique<VmControl>(config_);

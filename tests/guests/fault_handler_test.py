@@ -13,8 +13,8 @@ import termios
 import threading
 
 import guest
-from api_test import LoadingTest
 from fault_handler import FaultHandler
+from load_test import LoadingTest
 
 GONE = re.compile(r"the page fault handler at \S*handler.sock is gone \(it closed its socket\), and "
                   r"\d+ of 65536 pages .*: see why it ended")

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "hypervisor/errno_status.h"
 #include "vmm/json.h"
 
@@ -58,6 +59,42 @@ Request ReadCreateSnapshot(JsonObject& body, absl::Status&, bool&) {
   return request;
 }
 
+// "memory_load" for "memory-load".
+std::string FieldOf(std::string_view option) { return absl::StrReplaceAll(option, {{"-", "_"}}); }
+
+std::optional<std::string> ReadOptionalPath(JsonObject& object, std::string_view key) {
+  const std::string path = ReadPath(object, key);
+  if (path.empty()) return std::nullopt;
+  return path;
+}
+
+// How firn restore's options are said here: fields that Firecracker does not have.
+void ReadMemoryChoice(JsonObject& backend, LoadSnapshot& request) {
+  MemoryChoice& choice = request.memory;
+  const std::optional<std::string> load = backend.String("memory_load");
+  if (load) {
+    const std::optional<MemoryLoad> known = ParseMemoryLoad(*load);
+    if (!known) backend.Fail("memory_load", "must be \"mapped\", \"demand\" or \"eager\"");
+    choice.load = known.value_or(choice.load);
+  }
+  const std::optional<bool> huge_pages = backend.Bool("huge_pages");
+  choice.huge_pages = huge_pages.value_or(false);
+  choice.working_set = ReadOptionalPath(backend, "working_set");
+  choice.record_working_set = ReadOptionalPath(backend, "record_working_set");
+  if (request.backend == LoadSnapshot::Backend::kUffd) {
+    const std::pair<std::string_view, bool> fields[] = {
+        {"memory_load", load.has_value()},
+        {"huge_pages", huge_pages.has_value()},
+        {"working_set", choice.working_set.has_value()},
+        {"record_working_set", choice.record_working_set.has_value()}};
+    for (const auto& [field, is_there] : fields) {
+      if (is_there) backend.Fail(field, "is for \"File\": with \"Uffd\" the handler loads memory");
+    }
+  } else if (const std::optional<ChoiceProblem> problem = ProblemOf(choice, MemoryFieldName)) {
+    backend.Fail(FieldOf(problem->option), problem->why);
+  }
+}
+
 void ReadMemoryBackend(const json& value, LoadSnapshot& request, absl::Status& status) {
   JsonObject backend(value, "mem_backend", status);
   backend.Require("backend_type");
@@ -70,6 +107,7 @@ void ReadMemoryBackend(const json& value, LoadSnapshot& request, absl::Status& s
       backend.Fail("backend_type", "must be \"File\" or \"Uffd\"");
     }
   }
+  ReadMemoryChoice(backend, request);
   backend.Finish();
 }
 
@@ -178,6 +216,10 @@ absl::StatusOr<ParsedRequest> ReadBody(const Route& route, std::string_view body
 }
 
 }  // namespace
+
+std::string MemoryFieldName(std::string_view option) {
+  return absl::StrCat("`mem_backend.", FieldOf(option), "`");
+}
 
 absl::StatusOr<ParsedRequest> ParseRequest(std::string_view method, std::string_view target,
                                            std::string_view body) {

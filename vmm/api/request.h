@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // The requests of the control API, as typed values: method, path and JSON body as in Firecracker's
-// API (its src/firecracker/swagger/firecracker.yaml), for the part of it that firn has.
+// API (its src/firecracker/swagger/firecracker.yaml), for the part of it that firn has, and a few
+// optional fields of firn's own.
 #ifndef FIRN_VMM_API_REQUEST_H_
 #define FIRN_VMM_API_REQUEST_H_
 
@@ -9,6 +10,7 @@
 #include <variant>
 
 #include "absl/status/statusor.h"
+#include "vmm/memory_choice.h"
 
 namespace firn::api {
 
@@ -39,6 +41,7 @@ struct LoadSnapshot {
   std::string snapshot_path;
   Backend backend = Backend::kFile;
   std::string backend_path;  // kFile: the memory file. kUffd: the socket of a page fault handler
+  MemoryChoice memory;       // kFile; firn's own
   bool resume_vm = false;
   bool track_dirty_pages = false;
 };
@@ -51,6 +54,9 @@ struct ParsedRequest {
   // It has a field that Firecracker deprecates: its answer gets a Deprecation header.
   bool is_deprecated = false;
 };
+
+// The field of an option of MemoryChoice, as messages have it: "`mem_backend.memory_load`".
+std::string MemoryFieldName(std::string_view option);
 
 // `target` as HTTP has it, "/vm/config" or "http://host/vm/config"; slashes at its end do not
 // count. InvalidArgument names what is wrong: no such method and path, a body where none belongs or

@@ -74,6 +74,57 @@ TEST(RequestTest, LoadSnapshot) {
   EXPECT_TRUE(uffd.track_dirty_pages);
 }
 
+std::string LoadBody(std::string_view backend, std::string_view fields) {
+  return absl::StrCat(R"({"snapshot_path": "a", "mem_backend": {"backend_path": "b", )",
+                      R"("backend_type": ")", backend, R"(", )", fields, "}}");
+}
+
+TEST(RequestTest, HowMemoryIsLoaded) {
+  const auto load = [](std::string_view fields) {
+    return Parsed<LoadSnapshot>("PUT", "/snapshot/load", LoadBody("File", fields)).memory;
+  };
+  const MemoryChoice none = load(R"("memory_load": null, "huge_pages": null, "working_set": null)");
+  EXPECT_EQ(none.load, MemoryLoad::kMapped);
+  EXPECT_FALSE(none.huge_pages || none.working_set || none.record_working_set);
+  EXPECT_EQ(load(R"("memory_load": "mapped")").load, MemoryLoad::kMapped);
+  EXPECT_EQ(load(R"("memory_load": "eager")").load, MemoryLoad::kEager);
+  const MemoryChoice all =
+      load(R"("memory_load": "demand", "huge_pages": true, "working_set": "w")");
+  EXPECT_EQ(all.load, MemoryLoad::kDemand);
+  EXPECT_TRUE(all.huge_pages);
+  EXPECT_EQ(all.working_set, "w");
+  EXPECT_EQ(load(R"("memory_load": "demand", "record_working_set": "w")").record_working_set, "w");
+}
+
+TEST(RequestTest, WaysToLoadMemoryThatDoNotGoTogether) {
+  struct {
+    const char* backend;
+    const char* fields;
+    const char* error;
+  } const table[] = {
+      {"File", R"("memory_load": "lazy")",
+       "`mem_backend.memory_load` must be \"mapped\", \"demand\" or \"eager\""},
+      {"File", R"("huge_pages": true)",
+       "`mem_backend.huge_pages` needs `mem_backend.memory_load` demand or eager"},
+      {"File", R"("memory_load": "eager", "huge_pages": "2M")",
+       "`mem_backend.huge_pages` must be true or false"},
+      {"File", R"("memory_load": "eager", "working_set": "w")",
+       "`mem_backend.working_set` is for `mem_backend.memory_load` mapped and demand"},
+      {"File", R"("working_set": "")", "`mem_backend.working_set` is empty"},
+      {"File", R"("record_working_set": "w")",
+       "`mem_backend.record_working_set` needs `mem_backend.memory_load` demand"},
+      {"File", R"("memory_load": "demand", "record_working_set": "w", "working_set": "v")",
+       "`mem_backend.record_working_set` and `mem_backend.working_set` do not go together"},
+      {"Uffd", R"("memory_load": "mapped")", "`mem_backend.memory_load` is for \"File\""},
+      {"Uffd", R"("working_set": "w")", "`mem_backend.working_set` is for \"File\""}};
+  for (const auto& [backend, fields, error] : table) {
+    const absl::StatusOr<ParsedRequest> parsed =
+        ParseRequest("PUT", "/snapshot/load", LoadBody(backend, fields));
+    EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument) << fields;
+    EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(error));
+  }
+}
+
 TEST(RequestTest, DeprecatedFields) {
   const auto file = Parsed<LoadSnapshot>("PUT", "/snapshot/load",
                                          R"({"snapshot_path": "a", "mem_file_path": "b"})", true);
@@ -172,6 +223,9 @@ INSTANTIATE_TEST_SUITE_P(
             "`mem_backend.x` is no key"},
         Bad{"BackendIsString", "PUT", "/snapshot/load",
             R"({"snapshot_path": "a", "mem_backend": "b"})", "`mem_backend` must be an object"},
+        Bad{"MemoryLoadOutside", "PUT", "/snapshot/load",
+            R"({"snapshot_path": "a", "mem_file_path": "b", "memory_load": "demand"})",
+            "`memory_load` is no key"},
         Bad{"ResumeIsString", "PUT", "/snapshot/load",
             R"({"snapshot_path": "a", "mem_file_path": "b", "resume_vm": "true"})",
             "`resume_vm` must be true or false"},

@@ -4,11 +4,11 @@
 #define FIRN_VMM_COMMANDS_MEMORY_FLAGS_H_
 
 #include <string>
+#include <string_view>
 
-#include "absl/status/status.h"
-#include "migration/snapshot.h"
+#include "absl/status/statusor.h"
 #include "vmm/flags.h"
-#include "vmm/machine_snapshot.h"
+#include "vmm/memory_choice.h"
 
 namespace firn {
 
@@ -29,14 +29,11 @@ inline constexpr FlagSpec kWorkingSetFlag = {
     "load these pages before the guest runs (default: the file working-set\n"
     "beside the state file, if there is one)"};
 
-// Reads them into `request`, but the working set. InvalidArgument for flags that do not go
-// together.
-absl::Status ReadMemoryFlags(const Flags& flags, RestoreRequest& request);
+// InvalidArgument for flags that do not go together, or a file that cannot be written.
+absl::StatusOr<MemoryChoice> ReadMemoryFlags(const Flags& flags);
 
-// Reads the working set for `request`: that of --working-set, or the one beside the state file,
-// which is left alone where it does not fit: `note` says so. Errors of the former name the file.
-absl::Status ReadWorkingSet(const Flags& flags, const Snapshot& snapshot, RestoreRequest& request,
-                            std::string& note);
+// "--memory-load" for "memory-load".
+std::string FlagName(std::string_view option);
 
 }  // namespace firn
 

@@ -14,6 +14,7 @@
 #include "vmm/commands/vm_flags.h"
 #include "vmm/config.h"
 #include "vmm/exit_status.h"
+#include "vmm/memory_request.h"
 #include "vmm/message.h"
 #include "vmm/progress_line.h"
 #include "vmm/run_vm.h"
@@ -72,7 +73,8 @@ absl::Status OverrideDisks(const std::vector<std::string_view>& paths, VmConfig&
 }
 
 // What the command line says goes over the snapshot's configuration.
-absl::Status ApplyFlags(const Flags& flags, VmConfig& config, RestoreOptions& options) {
+absl::Status ApplyFlags(const Flags& flags, VmConfig& config, MemoryChoice& memory,
+                        RestoreOptions& options) {
   absl::Status status = OverrideDisks(flags.GetAll("disk"), config);
   if (!status.ok()) return status;
   if (const auto where = flags.Get("console")) {
@@ -92,8 +94,9 @@ absl::Status ApplyFlags(const Flags& flags, VmConfig& config, RestoreOptions& op
     if (!number.ok()) return Annotate(number.status(), absl::StrCat("--", name));
     *value = *number;
   }
-  status = ReadMemoryFlags(flags, options.request);
-  if (!status.ok()) return status;
+  const absl::StatusOr<MemoryChoice> choice = ReadMemoryFlags(flags);
+  if (!choice.ok()) return choice.status();
+  memory = *choice;
   const std::string_view identity = flags.Get("identity").value_or("new");
   if (identity != "new" && identity != "keep") {
     return absl::InvalidArgumentError(
@@ -167,7 +170,8 @@ int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timel
     return kExitError;
   }
   RestoreOptions options;
-  absl::Status status = ApplyFlags(*flags, *config, options);
+  MemoryChoice memory;
+  absl::Status status = ApplyFlags(*flags, *config, memory, options);
   if (!status.ok()) return UsageError("restore", status.message());
   status = Validate(*config);
   if (!status.ok()) {
@@ -175,7 +179,7 @@ int RestoreCommand(absl::Span<const std::string_view> arguments, Timeline& timel
     return kExitError;
   }
   std::string note;
-  status = ReadWorkingSet(*flags, **snapshot, options.request, note);
+  status = ReadMemoryChoice(memory, **snapshot, FlagName, options.request, note);
   if (!status.ok()) {
     PrintError(status);
     return kExitError;
