@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -39,10 +40,13 @@ bool HasIdOf(std::string_view name, std::string_view base) {
 }
 
 std::string RelativeTo(std::string_view from, std::string_view to) {
-  const std::filesystem::path folder = std::filesystem::path(from).lexically_normal();
-  const std::filesystem::path target = std::filesystem::path(to).lexically_normal();
-  const std::filesystem::path relative = target.lexically_relative(folder);
-  return relative.empty() ? target.string() : relative.string();
+  // Only among absolute paths is the answer one of the words alone: of ../a and b it is not.
+  const auto absolute = [](std::string_view path) {
+    std::error_code error;
+    const std::filesystem::path result = std::filesystem::absolute(path, error);
+    return (error ? std::filesystem::path(path) : result).lexically_normal();
+  };
+  return absolute(to).lexically_relative(absolute(from)).string();
 }
 
 std::string Below(std::string_view folder, std::string_view path) {

@@ -29,7 +29,8 @@ std::string WithId(std::string_view path, const SnapshotId& id);
 // Whether `name` is one that WithId makes of a file called `base`.
 bool HasIdOf(std::string_view name, std::string_view base);
 
-// `to`, as seen from the folder `from`: relative where both are relative or both absolute.
+// `to`, as seen from the folder `from`: relative, so that both can move together. Either may be
+// absolute, or relative to the folder of this process.
 std::string RelativeTo(std::string_view from, std::string_view to);
 // The reverse: `path` as it is, if absolute, or else below `folder`.
 std::string Below(std::string_view folder, std::string_view path);
