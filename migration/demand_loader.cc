@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,7 +13,6 @@
 #include "hypervisor/errno_status.h"
 #include "hypervisor/file_descriptor.h"
 #include "hypervisor/thread.h"
-#include "migration/chunk_reader.h"
 
 namespace firn {
 namespace {
@@ -31,10 +29,10 @@ DemandLoader::DemandLoader(Userfault userfault, EventFd wake, LostMemory lost, G
     : table_(memory.regions()),
       regions_(memory.regions()),
       options_(std::move(options)),
+      granule_(options_.host_page_size / kGuestPageSize),
       wake_(std::move(wake)),
       lost_(std::move(lost)),
       userfault_(std::move(userfault)),
-      stored_(table_.pages()),
       missing_(table_.pages()),
       zeroed_(table_.pages()),
       buffer_(kChunksAtOnce * kChunkSize),
@@ -61,18 +59,16 @@ absl::StatusOr<std::unique_ptr<DemandLoader>> DemandLoader::Start(Userfault user
 }
 
 absl::Status DemandLoader::Prepare(const Snapshot& snapshot) {
-  const long page_size = sysconf(_SC_PAGESIZE);
-  if (page_size != static_cast<long>(kGuestPageSize)) {
-    return ErrnoStatus(ENOTSUP, absl::StrCat("loading memory on demand on a host with pages of ",
-                                             page_size, " bytes"));
+  for (const GuestMemoryRegion& region : regions_) {
+    if (region.range.size() % options_.host_page_size == 0) continue;
+    return ErrnoStatus(ENOTSUP,
+                       absl::StrCat("loading memory on demand: ", region.range.size(),
+                                    " bytes on a host with pages of ", options_.host_page_size));
   }
-  for (const SnapshotLayer& layer : snapshot.layers()) {
-    absl::StatusOr<File> file = layer.memory.Duplicate();
-    if (!file.ok()) return file.status();
-    layers_.push_back({*std::move(file), layer.index});
-  }
-  stored_ = snapshot.StoredPages();
-  missing_ = stored_;
+  absl::StatusOr<LayeredChunks> chunks = LayeredChunks::Open(snapshot, granule_);
+  if (!chunks.ok()) return chunks.status();
+  chunks_.emplace(*std::move(chunks));
+  missing_ = stored();
   to_fill_ = missing_.Count();
   for (const GuestMemoryRegion& region : regions_) {
     const absl::Span<std::byte> range(region.host, region.range.size());
@@ -188,22 +184,22 @@ absl::Status DemandLoader::ServeFaults() {
     const std::optional<uint64_t> page = PageOf(**address);
     if (!page) return absl::InternalError("userfaultfd tells of an address outside guest memory");
     ++counts_.faults;
-    absl::Status status = ServeFault(*page);
+    absl::Status status = ServeFault(chunks_->Widen({*page, 1}).first);
     if (!status.ok()) return status;
   }
 }
 
 absl::Status DemandLoader::ServeFault(uint64_t page) {
   if (missing_.Contains(page)) {
-    const Unit unit = {LayerOf(page), page / kChunkPages};
-    for (const PageRun& run : RunsOf(unit, missing_)) {
+    const ChunkOfLayer unit = chunks_->ChunkOf(page);
+    for (const PageRun& run : chunks_->RunsOf(unit, missing_)) {
       if (run.first <= page && page < run.end()) Record(run);
     }
     return Load(unit, 1);
   }
-  if (stored_.Contains(page) || zeroed_.Contains(page)) {
+  if (stored().Contains(page) || zeroed_.Contains(page)) {
     // Another thread asked for it too.
-    return userfault_->Wake(table_.Host({page, 1}));
+    return userfault_->Wake(table_.Host({page, granule_}));
   }
   const PageRun run = ZerosAround(page);
   Record(run);
@@ -214,7 +210,7 @@ absl::StatusOr<bool> DemandLoader::FillNext() {
   const PageRun next = missing_.NextRun(fill_at_);
   if (next.count == 0) return false;
   fill_at_ = next.first;
-  absl::Status status = Load({LayerOf(next.first), next.first / kChunkPages}, 1);
+  absl::Status status = Load(chunks_->ChunkOf(next.first), 1);
   if (!status.ok()) return status;
   Progress progress;
   {
@@ -226,14 +222,14 @@ absl::StatusOr<bool> DemandLoader::FillNext() {
 }
 
 absl::Status DemandLoader::Prefetch(const std::vector<PageRun>& runs) {
-  std::vector<Unit> units;
+  std::vector<ChunkOfLayer> units;
   PageSet wanted = missing_;
   for (const PageRun& run : runs) {
     for (uint64_t page = run.first; page < run.end(); ++page) {
       if (!wanted.Contains(page)) continue;
-      const Unit unit = {LayerOf(page), page / kChunkPages};
+      const ChunkOfLayer unit = chunks_->ChunkOf(page);
       units.push_back(unit);
-      for (const PageRun& loaded : RunsOf(unit, wanted)) {
+      for (const PageRun& loaded : chunks_->RunsOf(unit, wanted)) {
         for (uint64_t at = loaded.first; at < loaded.end(); ++at) wanted.Remove(at);
       }
     }
@@ -251,27 +247,26 @@ absl::Status DemandLoader::Prefetch(const std::vector<PageRun>& runs) {
   for (const PageRun& run : runs) {
     for (uint64_t page = run.first; page < run.end() && status.ok();) {
       PageRun zeros = {page, 0};
-      while (zeros.end() < run.end() && !stored_.Contains(zeros.end()) &&
+      while (zeros.end() < run.end() && !stored().Contains(zeros.end()) &&
              !zeroed_.Contains(zeros.end())) {
         ++zeros.count;
       }
-      status = ZeroRun(zeros);
       page = zeros.end() + 1;
+      if (zeros.count > 0) status = ZeroRun(chunks_->Widen(zeros));
     }
   }
   counts_.prefetched = counts_.copied + counts_.zeroed;
   return status;
 }
 
-absl::Status DemandLoader::Load(Unit first, uint64_t count) {
-  const Layer& layer = layers_[first.layer];
+absl::Status DemandLoader::Load(ChunkOfLayer first, uint64_t count) {
   const absl::StatusOr<ReadCost> cost =
-      ReadChunks(layer.file, layer.index, first.chunk, count, absl::MakeSpan(buffer_));
+      chunks_->Read(first, count, missing_, absl::MakeSpan(buffer_));
   if (!cost.ok()) return cost.status();
   counts_.reads += cost->reads;
   counts_.bytes += cost->bytes;
   for (uint64_t i = 0; i < count; ++i) {
-    for (PageRun run : RunsOf({first.layer, first.chunk + i}, missing_)) {
+    for (PageRun run : chunks_->RunsOf({first.layer, first.chunk + i}, missing_)) {
       while (run.count > 0) {
         const absl::Span<std::byte> host = table_.Host(run);
         absl::Status status = userfault_->Copy(
@@ -340,31 +335,13 @@ std::optional<uint64_t> DemandLoader::PageOf(const std::byte* address) const {
   return std::nullopt;
 }
 
-size_t DemandLoader::LayerOf(uint64_t page) const {
-  size_t layer = layers_.size() - 1;
-  while (!layers_[layer].index.pages.Contains(page)) --layer;
-  return layer;
-}
-
-std::vector<PageRun> DemandLoader::RunsOf(Unit unit, const PageSet& wanted) const {
-  std::vector<PageRun> runs;
-  const uint64_t first = unit.chunk * kChunkPages;
-  const uint64_t end = std::min(first + kChunkPages, table_.pages());
-  for (uint64_t page = first; page < end; ++page) {
-    if (!wanted.Contains(page) || LayerOf(page) != unit.layer) continue;
-    if (runs.empty() || runs.back().end() != page) runs.push_back({page, 0});
-    ++runs.back().count;
-  }
-  return runs;
-}
-
 PageRun DemandLoader::ZerosAround(uint64_t page) const {
   const auto is_free = [&](uint64_t other) {
-    return !stored_.Contains(other) && !zeroed_.Contains(other);
+    return !stored().Contains(other) && !zeroed_.Contains(other);
   };
   const uint64_t begin = page / kZerosAtOnce * kZerosAtOnce;
   const uint64_t end = std::min(begin + kZerosAtOnce, table_.pages());
-  PageRun run = {page, 1};
+  PageRun run = {page, granule_};
   while (run.first > begin && is_free(run.first - 1)) {
     --run.first;
     ++run.count;

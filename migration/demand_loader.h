@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "hypervisor/event_fd.h"
 #include "hypervisor/guest_memory.h"
+#include "migration/layered_chunks.h"
 #include "migration/lost_memory.h"
 #include "migration/memory_file.h"
 #include "migration/snapshot.h"
@@ -33,6 +34,8 @@ struct DemandOptions {
   // Called once, on the loader's thread, when memory is lost (see DemandLoader), while the threads
   // that wait for it still do: it must take no lock that one of them may hold.
   std::function<void(const absl::Status&)> on_error;
+  // For tests: pages of a host with larger ones, in bytes; a multiple of this host's.
+  uint64_t host_page_size = HostPageSize();
 };
 
 struct DemandStats {
@@ -44,6 +47,9 @@ struct DemandStats {
   uint64_t bytes_read = 0;
 };
 
+// The host puts whole pages of its own in place, which may be larger than the guest's: what is
+// touched, stored, loaded and recorded is then whole host pages, each put together from all layers.
+//
 // One thread serves faults first and loads the rest, in order, between them. When all is in place
 // it lets go of the memory and ends.
 //
@@ -57,7 +63,7 @@ class DemandLoader {
  public:
   // `memory` is new, has the regions of `snapshot`, and outlives the loader. `snapshot` is needed
   // for the call only. Errors: those of userfaultfd, of reading what is prefetched, and ENOTSUP
-  // where pages of the host are larger than the guest's.
+  // where a region is not whole pages of the host.
   static absl::StatusOr<std::unique_ptr<DemandLoader>> Start(Userfault userfault,
                                                              const Snapshot& snapshot,
                                                              GuestMemory& memory,
@@ -75,16 +81,6 @@ class DemandLoader {
   DemandStats stats() const;
 
  private:
-  struct Layer {
-    File file;
-    MemoryIndex index;
-  };
-  // One chunk of one layer: what is read and checked at once.
-  struct Unit {
-    size_t layer = 0;
-    uint64_t chunk = 0;
-  };
-
   DemandLoader(Userfault userfault, EventFd wake, LostMemory lost, GuestMemory& memory,
                DemandOptions options);
   absl::Status Prepare(const Snapshot& snapshot);
@@ -97,31 +93,29 @@ class DemandLoader {
   absl::StatusOr<bool> FillNext();
   absl::Status Prefetch(const std::vector<PageRun>& runs);
   // Neighbours, all of one layer.
-  absl::Status Load(Unit first, uint64_t count);
+  absl::Status Load(ChunkOfLayer first, uint64_t count);
   absl::Status ZeroRun(PageRun run);
   absl::Status LetGo();
   void Fail(const absl::Status& status);
   void Lose();
 
   std::optional<uint64_t> PageOf(const std::byte* address) const;
-  // The topmost layer that lists `page`, which is stored.
-  size_t LayerOf(uint64_t page) const;
-  // The pages of `unit` that are `wanted` and are not covered by a layer above.
-  std::vector<PageRun> RunsOf(Unit unit, const PageSet& wanted) const;
+  // In some layer.
+  const PageSet& stored() const { return chunks_->stored(); }
   PageRun ZerosAround(uint64_t page) const;
   void Record(PageRun run);
 
   const PageTable table_;
   const absl::Span<const GuestMemoryRegion> regions_;
   const DemandOptions options_;
+  const uint64_t granule_;  // pages of the guest in one of the host
   const EventFd wake_;
   const LostMemory lost_;
-  std::vector<Layer> layers_;
 
-  // Of the thread, once it runs.
+  // Of the thread, once it runs. The sets have whole host pages.
   std::optional<Userfault> userfault_;
-  PageSet stored_;   // in some layer
-  PageSet missing_;  // of these, not in place yet
+  std::optional<LayeredChunks> chunks_;
+  PageSet missing_;  // of what is stored: not in place yet
   PageSet zeroed_;   // others that are in place
   std::vector<std::byte> buffer_;
   uint64_t fill_at_ = 0;

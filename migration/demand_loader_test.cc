@@ -26,8 +26,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr uint64_t kFirstRegion = 1001;  // pages; no multiple of a chunk
-constexpr uint64_t kPages = 3000;
+constexpr uint64_t kFirstRegion = 1008;  // pages; no multiple of a chunk
+constexpr uint64_t kPages = 3008;
 constexpr uint64_t kBase = 0x80000000;
 
 SnapshotId IdOf(int number) {
@@ -52,8 +52,8 @@ class DemandLoaderTest : public ::testing::Test {
     std::filesystem::remove_all(folder_);
     const absl::StatusOr<Userfault> userfault = Userfault::Create();
     if (!userfault.ok()) GTEST_SKIP() << "no userfaultfd here: " << userfault.status();
-    if (sysconf(_SC_PAGESIZE) != static_cast<long>(kGuestPageSize)) {
-      GTEST_SKIP() << "pages of the host are not those of the guest";
+    if (page_size_ % HostPageSize() != 0) {
+      GTEST_SKIP() << "pages of the host are larger than those of this test";
     }
   }
 
@@ -94,6 +94,7 @@ class DemandLoaderTest : public ::testing::Test {
       why_ = why;
       lost_.Notify();  // dies the second time
     };
+    options.host_page_size = page_size_;
     loader_.reset();
     memory_ = NewMemory();
     const auto snapshot = *Snapshot::Open(SystemFileCalls(), Path(name));
@@ -135,9 +136,10 @@ class DemandLoaderTest : public ::testing::Test {
 
   const std::string folder_ = ::testing::TempDir() + "/demand-" + std::to_string(getpid());
   const Content first_ = {{0, 1},     {1, 2},     {5, 3},          {63, 4},   {64, 5},
-                          {700, 6},   {1000, 7},  {1001, 8},       {1002, 9}, {2047, 10},
+                          {700, 6},   {1007, 7},  {1008, 8},       {1009, 9}, {2047, 10},
                           {2048, 11}, {2990, 12}, {kPages - 1, 13}};
   const Content second_ = {{1, 0}, {5, 20}, {6, 21}, {64, 22}, {2048, 23}};
+  uint64_t page_size_ = kGuestPageSize;
   absl::Status why_;
   absl::Notification lost_;
   std::unique_ptr<GuestMemory> memory_;
@@ -254,7 +256,7 @@ TEST_F(DemandLoaderTest, WrongChecksum) {
   EXPECT_EQ(loader_->Finish(), why_);
   EXPECT_EQ(loader_->status(), why_);
   // Nobody waits any more, and what was there still is.
-  EXPECT_EQ(Touch(1001), EFAULT);
+  EXPECT_EQ(Touch(1008), EFAULT);
   EXPECT_EQ(Word(0), 1u);
   EXPECT_EQ(Word(1500), 0u);
   // Prefetched, it is an error of the restore itself.
@@ -270,7 +272,7 @@ TEST_F(DemandLoaderTest, FileThatIsCutShort) {
   // Many at once, of which none waits for ever.
   std::vector<std::thread> threads;
   std::atomic<int> failed = 0;
-  for (const uint64_t page : {700, 1000, 1001, 2047}) {
+  for (const uint64_t page : {700, 1007, 1008, 2047}) {
     threads.emplace_back([&, page] { failed += Touch(page) == EFAULT; });
   }
   for (std::thread& thread : threads) thread.join();
@@ -315,6 +317,85 @@ TEST_F(DemandLoaderTest, WhatWasInMemoryBeforeIsNotMistakenForTheSnapshot) {
   const auto snapshot = *Snapshot::Open(SystemFileCalls(), Path("a"));
   loader_ = *DemandLoader::Start(*Userfault::Create(), *snapshot, *memory_, {});
   EXPECT_EQ(Words(), first_);
+}
+
+// As on a host with larger pages, of which each is put in place whole.
+class LargePagesTest : public DemandLoaderTest, public ::testing::WithParamInterface<uint64_t> {
+ protected:
+  void SetUp() override {
+    page_size_ = GetParam();
+    DemandLoaderTest::SetUp();
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Sizes, LargePagesTest, ::testing::Values(16384, 65536),
+                         ::testing::PrintToStringParamName());
+
+TEST_P(LargePagesTest, EveryPageIsRight) {
+  Save("a", 1, first_);
+  Save("b", 2, second_, "a", 1);
+  // Of one host page: three layers, and what none of them has.
+  Save("c", 3, {{7, 30}, {4, 31}, {2049, 32}, {200, 33}}, "b", 2);
+  Content all = first_;
+  for (const auto& [page, word] : second_) all[page] = word;
+  for (const auto& [page, word] : Content{{7, 30}, {4, 31}, {2049, 32}, {200, 33}}) {
+    all[page] = word;
+  }
+  all.erase(1);  // became zero
+  for (const bool record : {false, true}) {
+    ASSERT_TRUE(Start("c", {.prefetch = {}, .record = record, .on_error = {}}).ok());
+    EXPECT_EQ(Words(), all);
+    EXPECT_TRUE(loader_->Finish().ok());
+    EXPECT_EQ(Words(), all);
+  }
+}
+
+TEST_P(LargePagesTest, WritesStayAndTheRestComesByItself) {
+  Save("a", 1, first_);
+  ASSERT_TRUE(Start("a").ok());
+  // One in a host page that has others, one in a host page that is in no file.
+  ASSERT_TRUE(memory_->Store<uint64_t>(GuestAddress(kBase + 65 * kGuestPageSize), 98).ok());
+  ASSERT_TRUE(memory_->Store<uint64_t>(GuestAddress(kBase + 501 * kGuestPageSize), 97).ok());
+  EXPECT_TRUE(loader_->Finish().ok());
+  Content expected = first_;
+  expected[65] = 98;
+  expected[501] = 97;
+  EXPECT_EQ(Words(), expected);
+}
+
+TEST_P(LargePagesTest, AWorkingSetOfAnotherHost) {
+  Save("a", 1, first_);
+  const std::vector<PageRun> runs = {{700, 1}, {1500, 3}, {1, 1}, {kPages - 1, 1}};
+  ASSERT_TRUE(Start("a", {.prefetch = runs, .record = true, .on_error = {}}).ok());
+  for (const PageRun& run : runs) Word(run.first);
+  EXPECT_EQ(loader_->stats().faults, 0u);
+  EXPECT_EQ(Words(), first_);
+  // What is recorded here is whole pages of this host.
+  for (const PageRun& run : loader_->EndRecording()) {
+    EXPECT_EQ(run.first * kGuestPageSize % page_size_, 0u);
+    EXPECT_EQ(run.count * kGuestPageSize % page_size_, 0u);
+  }
+}
+
+TEST_P(LargePagesTest, LossIsOfWholePages) {
+  Save("a", 1, first_);
+  FlipByteOf(Path("a/memory"), 700);
+  ASSERT_TRUE(Start("a", {.prefetch = {}, .record = true, .on_error = {}}).ok());
+  EXPECT_EQ(Touch(0), 0);
+  EXPECT_EQ(Touch(701), EFAULT);
+  lost_.WaitForNotification();
+  EXPECT_EQ(Touch(700), EFAULT);
+  EXPECT_EQ(Word(0), 1u);
+}
+
+TEST_P(LargePagesTest, RegionsThatAreNoWholePages) {
+  Save("a", 1, first_);
+  const auto snapshot = *Snapshot::Open(SystemFileCalls(), Path("a"));
+  const std::unique_ptr<GuestMemory> memory = NewMemory();
+  const auto loader = DemandLoader::Start(
+      *Userfault::Create(), *snapshot, *memory,
+      {.prefetch = {}, .record = false, .on_error = {}, .host_page_size = 128 * kGuestPageSize});
+  EXPECT_EQ(GetErrno(loader.status()), ENOTSUP) << loader.status();
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ FileDescriptor Open() {
 // did in bytes, or -errno.
 template <typename Step>
 absl::Status Place(absl::Span<std::byte> to, const char* call, Step step) {
-  const uint64_t page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t page = HostPageSize();
   for (uint64_t done = 0; done < to.size();) {
     const int64_t result = step(done);
     if (result > 0) {
@@ -64,6 +64,8 @@ int64_t Done(int result, int64_t bytes) {
 }
 
 }  // namespace
+
+uint64_t HostPageSize() { return static_cast<uint64_t>(sysconf(_SC_PAGESIZE)); }
 
 absl::StatusOr<Userfault> Userfault::Create() {
   FileDescriptor fd = Open();

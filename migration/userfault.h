@@ -15,6 +15,9 @@
 
 namespace firn {
 
+// Of this host, in bytes.
+uint64_t HostPageSize();
+
 // All ranges are whole host pages. A thread that touches a page of a registered range which is not
 // there sleeps until Copy or Zero puts it there, or Wake, Unregister or the destructor lets it try
 // again. Errors keep errno.

@@ -45,6 +45,13 @@ absl::Status AskForHugePages(const GuestMemory& memory) {
   return absl::OkStatus();
 }
 
+// The pages of the host, which may be larger than the guest's, that have a part of `range`.
+absl::Span<std::byte> HostPagesOf(absl::Span<std::byte> range) {
+  const uint64_t page = HostPageSize();
+  const uint64_t before = reinterpret_cast<uintptr_t>(range.data()) % page;
+  return {range.data() - before, (before + range.size() + page - 1) / page * page};
+}
+
 std::string LossOf(const std::string& path) {
   return absl::StrCat("error: the memory file ", path,
                       " was cut short while the guest ran, or its disk failed; restore it again "
@@ -142,8 +149,9 @@ void RestoredMemory::PrefetchMapped(const Snapshot& snapshot, const std::vector<
     while (++i < runs.size() && runs[i].first == end) end = runs[i].end();
     for (PageRun run = pages.NextRun(first, end); run.count > 0;) {
       const absl::Span<std::byte> host = table.Host(run);
-      if (madvise(host.data(), host.size(), MADV_POPULATE_READ) == 0 ||
-          (errno == EINVAL && madvise(host.data(), host.size(), MADV_WILLNEED) == 0)) {
+      const absl::Span<std::byte> whole = HostPagesOf(host);
+      if (madvise(whole.data(), whole.size(), MADV_POPULATE_READ) == 0 ||
+          (errno == EINVAL && madvise(whole.data(), whole.size(), MADV_WILLNEED) == 0)) {
         stats_.pages_prefetched += host.size() / kGuestPageSize;
       }
       run = pages.NextRun(run.first + host.size() / kGuestPageSize, end);
