@@ -29,8 +29,8 @@ namespace firn::virtio {
 
 // Thread rules: any thread, any method.
 //
-// Reads: the guest reads registers and configuration space in the RegisterPage. A new value is there
-// before the write that brought it about returns, and before the interrupt that tells of it.
+// Reads: the guest reads registers and configuration space in the RegisterPage. A new value is
+// there before the write that brought it about returns, and before the interrupt that tells of it.
 //
 // Doorbells: the owner registers queue_event(i) as an ioeventfd at kQueueNotifyOffset, length 4,
 // datamatch i, and calls OnQueueEvent(i) when it is readable. A doorbell that arrives as an
