@@ -49,8 +49,9 @@ class FaultHandlerTest : public ::testing::Test {
     };
     auto handler =
         FaultHandler::Connect(peer_.path(), *memory_, {.end_fd = end_fd, .on_lost = on_lost});
-    if (handler.ok()) handler_ = *std::move(handler);
-    return handler.status();
+    if (!handler.ok()) return handler.status();
+    handler_ = *std::move(handler);
+    return absl::OkStatus();
   }
   std::byte* Host(uint64_t page) const {
     const bool second = page >= kPages / 2;
