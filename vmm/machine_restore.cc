@@ -212,6 +212,8 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
   host.timeline.Mark("machine restored");
   machine->ended_ = false;
   status = machine->MemoryStatus();
+  // Lost at this moment: either this error tells it, or the machine's end does.
+  if (!status.ok() && machine->ended_.exchange(true)) status = absl::OkStatus();
   if (status.ok()) status = machine->StartThreads();
   if (!status.ok()) return status;
   return machine;

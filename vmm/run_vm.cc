@@ -281,8 +281,9 @@ class Session {
     loop_->Stop();
   }
 
+  // Where something has ended it already, as a signal or a page fault handler that died while a
+  // client loaded it, it does not get far.
   Outcome RunMachine() {
-    outcome_.reset();
     if (!std::exchange(restore_.paused, false)) {
       absl::Status status = machine_->Start();
       if (!status.ok()) return {"error", kExitError, std::string(status.message())};
@@ -306,6 +307,7 @@ class Session {
 
   // VGICv5 cannot be reset: a reboot is another machine of the same configuration.
   Outcome Restart() {
+    outcome_.reset();
     control_->SetMachine(nullptr);
     machine_.reset();
     absl::Status status = CreateMachine();
