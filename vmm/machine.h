@@ -137,6 +137,7 @@ class Machine : private VcpuExitHandler, private LossHandler {
   absl::Status LoadKernel(const VmConfig& config, const DevicePlan& plan,
                           const MemoryLayout& layout);
   absl::Status StartThreads();
+
   // Checks the number of vCPUs, too.
   static absl::StatusOr<MemoryLayout> LayoutOf(const VmConfig& config,
                                                const Hypervisor& hypervisor);

@@ -281,10 +281,10 @@ class Session {
     loop_->Stop();
   }
 
-  // Where something has ended it already, as a signal or a page fault handler that died while a
-  // client loaded it, it does not get far.
+  // Something may have ended it already, while a client loaded it: a signal, or a page fault
+  // handler that died.
   Outcome RunMachine() {
-    if (!std::exchange(restore_.paused, false)) {
+    if (!std::exchange(restore_.paused, false) && !outcome_) {
       absl::Status status = machine_->Start();
       if (!status.ok()) return {"error", kExitError, std::string(status.message())};
     }

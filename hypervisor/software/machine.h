@@ -51,7 +51,7 @@ class Machine : public CpuBus, public gicv5::Machine {
 
   // KVM_RUN of vCPU `index`.
   absl::StatusOr<Exit> Run(uint32_t index) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Waits for nobody.
+  // Waits for nobody who executes the guest.
   void Kick(uint32_t index) ABSL_LOCKS_EXCLUDED(mutex_);
   const MachineClock& clock() const { return clock_; }
   MachineClock& clock() { return clock_; }
@@ -110,6 +110,7 @@ class Machine : public CpuBus, public gicv5::Machine {
     bool has_run = false;
     std::optional<Exit> exit;
     std::atomic<bool> kicked = false;
+    std::atomic<bool> waits = false;  // in Run, for its exit or a turn to execute
   };
 
   Machine(const SoftwareOptions& options, const ContextLayout& layout, int ipa_bits,
@@ -152,7 +153,7 @@ class Machine : public CpuBus, public gicv5::Machine {
   std::atomic<int> waiters_ = 0;         // Locks that wait for the machine
   std::atomic<bool> attention_ = false;  // a waiter or a kick: look up from the slice
   std::atomic<bool> idle_ = false;       // the executing thread sleeps in IrqFds::Wait
-  bool executing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::atomic<bool> executing_ = false;  // written under mutex_
   bool dead_ = false;
   std::optional<uint64_t> instruction_limit_;
   size_t current_ = 0;       // whose turn it is

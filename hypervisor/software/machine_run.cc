@@ -2,6 +2,7 @@
 // Machine's run loop: who executes, which CPU, for how long.
 #include <algorithm>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "hypervisor/software/machine.h"
@@ -41,7 +42,9 @@ absl::StatusOr<Exit> Machine::Run(uint32_t index) {
       Execute();
       executing_ = false;
     } else {
+      vcpu.waits = true;
       mutex_.Await(absl::Condition(&has_news));
+      vcpu.waits = false;
     }
   }
 }
@@ -50,9 +53,16 @@ void Machine::Kick(uint32_t index) {
   vcpus_[index]->kicked.store(true);
   attention_.store(true);
   if (idle_.load()) irq_fds_.Wake();
-  // Letting go of the lock makes a waiting Run look at its condition again; who has it now, maybe
-  // for as long as the guest waits for a page of its memory, will let go of it too.
-  if (mutex_.TryLock()) mutex_.Unlock();
+  // Letting go of the lock makes a waiting Run look at its condition again. Who executes has the
+  // lock, maybe for as long as the guest waits for a page of its memory, and looks for kicks before
+  // it lets go. Anybody else may be past that point, but lets go soon.
+  while (vcpus_[index]->waits && !executing_) {
+    if (mutex_.TryLock()) {
+      mutex_.Unlock();
+      return;
+    }
+    std::this_thread::yield();
+  }
 }
 
 bool Machine::CanExecute() const { return !executing_ && !AnyKicked() && AllInRun(); }

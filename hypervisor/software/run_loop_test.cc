@@ -4,11 +4,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <random>
+#include <string>
 #include <thread>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "hypervisor/event_fd.h"
 #include "hypervisor/software/testing/guest_fixture.h"
 
@@ -89,6 +93,41 @@ INSTANTIATE_TEST_SUITE_P(All, KickLoopTest,
                                   (info.param.second == SoftwareOptions::Clock::kReal ? "Real"
                                                                                       : "Virtual");
                          });
+
+// As for a pause. The first to leave lets go of the machine while the next is kicked, which must
+// not be missed: nobody else would make it look.
+TEST(KickTest, KicksOfAllVcpusAtOnceAreNeverLost) {
+  constexpr int kVcpus = 4, kRounds = 2000;
+  Guest guest("loops", {.vcpu_ids = {0, 1, 2, 3}});
+  std::array<std::atomic<int>, kVcpus> returned = {};
+  std::vector<std::thread> threads;
+  for (int n = 0; n < kVcpus; ++n) {
+    guest.Start(n, "busy");
+    threads.emplace_back([&guest, &count = returned[n], n] {
+      while (count < kRounds && IsKick(guest.vcpu(n).Run())) ++count;
+    });
+  }
+  std::string lost;
+  for (int round = 0; round < kRounds && lost.empty(); ++round) {
+    for (int n = 0; n < kVcpus; ++n) guest.vcpu(n).Kick();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    for (int n = 0; n < kVcpus; ++n) {
+      while (returned[n] <= round && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::yield();
+      }
+      if (returned[n] <= round) lost += absl::StrCat("of vCPU ", n, " in round ", round, "; ");
+    }
+  }
+  EXPECT_EQ(lost, "");
+  // Ends the threads also where one was lost.
+  for (int n = 0; n < kVcpus; ++n) {
+    while (returned[n] < kRounds) {
+      guest.vcpu(n).Kick();
+      SleepUs(10);
+    }
+    threads[n].join();
+  }
+}
 
 // A vCPU that was kicked has left: the machine stands still until it is back, also where the
 // thread of another vCPU executes it (the one that came into Run last).
