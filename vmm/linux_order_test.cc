@@ -7,9 +7,13 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
 
 #include "absl/strings/str_format.h"
 #include "migration/snapshot.h"
+#include "vmm/testing/forbidden_orders.h"
 #include "vmm/testing/machine_fixture.h"
 
 namespace firn {
@@ -17,22 +21,14 @@ namespace {
 
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
+using testing::kMemoryBeforeTables;
+using testing::kTablesBeforeMemory;
 using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr uint64_t kStep = 1'000'000;           // instructions: a few rounds of wakeups.c
 constexpr uint64_t kBootLimit = 2'000'000'000;  // some 600 million are needed
 constexpr uint64_t kFinishLimit = 100'000'000;  // of a restored guest, whose work takes 60 million
-
-constexpr SavePhase kMemoryBeforeTables[] = {
-    SavePhase::kPauseVcpus,      SavePhase::kDrainDevices, SavePhase::kMemory,
-    SavePhase::kInterruptTables, SavePhase::kRegisters,    SavePhase::kResume,
-    SavePhase::kPublish,
-};
-constexpr RestorePhase kTablesBeforeMemory[] = {
-    RestorePhase::kRegisters,        RestorePhase::kInterruptTables, RestorePhase::kMemory,
-    RestorePhase::kInterruptEnables, RestorePhase::kDevices,         RestorePhase::kTime,
-};
 
 std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

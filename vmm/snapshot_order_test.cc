@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "migration/snapshot.h"
+#include "vmm/testing/forbidden_orders.h"
 #include "vmm/testing/machine_fixture.h"
 
 namespace firn {
@@ -15,24 +16,17 @@ namespace {
 using software::gicv5::Dialect;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
+using testing::kMemoryBeforeTables;
+using testing::kTablesBeforeMemory;
 using ::testing::StartsWith;
 
 constexpr uint64_t kMoment = 20'000;  // interrupts.S: all are pending, and masked
 constexpr std::string_view kAll = "abcdefghST\nok\n";
 
-constexpr SavePhase kMemoryBeforeTables[] = {
-    SavePhase::kPauseVcpus,      SavePhase::kDrainDevices, SavePhase::kMemory,
-    SavePhase::kInterruptTables, SavePhase::kRegisters,    SavePhase::kResume,
-    SavePhase::kPublish,
-};
 constexpr SavePhase kRegistersBeforeTables[] = {
     SavePhase::kPauseVcpus,      SavePhase::kDrainDevices, SavePhase::kRegisters,
     SavePhase::kInterruptTables, SavePhase::kMemory,       SavePhase::kResume,
     SavePhase::kPublish,
-};
-constexpr RestorePhase kTablesBeforeMemory[] = {
-    RestorePhase::kRegisters,        RestorePhase::kInterruptTables, RestorePhase::kMemory,
-    RestorePhase::kInterruptEnables, RestorePhase::kDevices,         RestorePhase::kTime,
 };
 constexpr RestorePhase kRegistersBeforeMemory[] = {
     RestorePhase::kRegisters,        RestorePhase::kMemory,  RestorePhase::kInterruptTables,
