@@ -27,8 +27,12 @@ auto PointsTo(T value) {
   });
 }
 
+// What these classes have of GoogleMock's templates is compiled once, in mock_vm.cc: constructors,
+// destructors, virtual functions, and the nice and strict classes of them.
 class MockDevice : public Device {
  public:
+  MockDevice();
+  ~MockDevice() override;
   MOCK_METHOD(absl::Status, HasAttr, (uint32_t group, uint64_t attr), (override));
   MOCK_METHOD(absl::Status, GetAttr, (uint32_t group, uint64_t attr, uint64_t addr), (override));
   MOCK_METHOD(absl::Status, SetAttr, (uint32_t group, uint64_t attr, uint64_t addr), (override));
@@ -36,6 +40,8 @@ class MockDevice : public Device {
 
 class MockVcpu : public Vcpu {
  public:
+  MockVcpu();
+  ~MockVcpu() override;
   MOCK_METHOD(absl::Status, HasAttr, (uint32_t group, uint64_t attr), (override));
   MOCK_METHOD(absl::Status, GetAttr, (uint32_t group, uint64_t attr, uint64_t addr), (override));
   MOCK_METHOD(absl::Status, SetAttr, (uint32_t group, uint64_t attr, uint64_t addr), (override));
@@ -59,6 +65,8 @@ class MockVcpu : public Vcpu {
 
 class MockVm : public Vm {
  public:
+  MockVm();
+  ~MockVm() override;
   MOCK_METHOD(int, CheckExtension, (kvm::Capability capability), (const, override));
   MOCK_METHOD(absl::Status, SetMemorySlot, (const MemorySlot& slot), (override));
   MOCK_METHOD(absl::StatusOr<std::vector<uint64_t>>, GetDirtyLog, (uint32_t slot), (override));
@@ -78,5 +86,12 @@ class MockVm : public Vm {
 };
 
 }  // namespace firn
+
+extern template class testing::NiceMock<firn::MockDevice>;
+extern template class testing::NiceMock<firn::MockVcpu>;
+extern template class testing::NiceMock<firn::MockVm>;
+extern template class testing::StrictMock<firn::MockDevice>;
+extern template class testing::StrictMock<firn::MockVcpu>;
+extern template class testing::StrictMock<firn::MockVm>;
 
 #endif  // FIRN_ARCH_AARCH64_MOCK_VM_H_

@@ -142,6 +142,7 @@ TEST_F(FaultHandlerTest, NeverAnswers) {
   std::thread thread([&] { EXPECT_EQ(Touch(5), EFAULT); });
   end.Signal();
   thread.join();
+  ASSERT_TRUE(lost_.HasBeenNotified());
   EXPECT_TRUE(absl::IsCancelled(why_)) << why_;
   EXPECT_EQ(handler_->status(), why_);
 }

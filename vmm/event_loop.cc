@@ -171,7 +171,8 @@ bool EventLoop::DispatchDevicesOnce() {
   } while (count < 0 && errno == EINTR);
   PCHECK(count >= 0) << "epoll_wait of an epoll of our own";
   for (int i = 0; i < count; ++i) {
-    const auto it = device_watches_.find(events[i].data.u64);
+    const uint64_t id = events[i].data.u64;  // packed: no reference
+    const auto it = device_watches_.find(id);
     if (it != device_watches_.end()) (*it->second.handler)();
   }
   return count > 0;

@@ -60,6 +60,11 @@ std::string NameOf(std::string_view call) {
   return std::string(call.substr(begin, call.find(' ', begin) - begin));
 }
 
+std::string KindOf(std::string_view call) {
+  const bool has_answers_of_its_own = absl::StrContains(call, "DEVICE");
+  return has_answers_of_its_own ? std::string(call) : NameOf(call);
+}
+
 bool IsRun(std::string_view call) { return absl::StrContains(call, "KVM_RUN"); }
 
 bool IsIoctl(std::string_view call) { return absl::StrContains(call, " KVM_"); }

@@ -33,6 +33,8 @@ std::vector<std::string> CallsThatCanFail(const RecordingCalls& recording);
 
 // "KVM_CREATE_VM" for "kvm 0xae01 KVM_CREATE_VM 40 = vm"; "open", "mmap".
 std::string NameOf(std::string_view call);
+// Calls of one kind have one answer: they have one name, and ask of one attribute or device type.
+std::string KindOf(std::string_view call);
 bool IsRun(std::string_view call);
 bool IsIoctl(std::string_view call);
 
