@@ -22,7 +22,7 @@ class PowerTest(GuestTest):
 
     def check_many_reboots(self, *arguments):
         """Machines that come and go leave nothing behind in firn."""
-        boots = 5
+        boots = 3
         files, resident = [], []
         with self.firn_running(*self.guest_arguments("hello", *arguments,
                                                      words=["firn.then=reboot"])) as firn:
