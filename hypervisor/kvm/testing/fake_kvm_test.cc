@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // FakeKvm refuses what KVM refuses: raw calls, as a program makes them that is wrong.
+#include "hypervisor/kvm/testing/fake_kvm.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -10,7 +12,6 @@
 
 #include "hypervisor/event_fd.h"
 #include "hypervisor/kvm/ioctls.h"
-#include "hypervisor/kvm/testing/fake_kvm.h"
 #include "hypervisor/kvm/testing/fake_kvm_fixture.h"
 #include "hypervisor/register_id.h"
 #include "hypervisor/software/software_hypervisor.h"
