@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "hypervisor/hypervisor.h"
-#include "vmm/config.h"
+#include "vmm/config/config.h"
 #include "vmm/host_probe.h"
 
 namespace firn {

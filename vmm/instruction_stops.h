@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "vmm/machine.h"
+#include "vmm/machine/machine.h"
 
 namespace firn {
 

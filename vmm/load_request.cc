@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "hypervisor/errno_status.h"
-#include "vmm/memory_request.h"
-#include "vmm/snapshot_config.h"
+#include "vmm/config/snapshot_config.h"
+#include "vmm/machine/memory_request.h"
 
 namespace firn {
 

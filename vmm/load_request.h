@@ -11,8 +11,8 @@
 #include "absl/status/statusor.h"
 #include "migration/snapshot.h"
 #include "vmm/api/request.h"
-#include "vmm/config.h"
-#include "vmm/machine_snapshot.h"
+#include "vmm/config/config.h"
+#include "vmm/machine/machine_snapshot.h"
 
 namespace firn {
 

@@ -9,8 +9,8 @@
 #include "absl/log/globals.h"
 #include "absl/log/initialize.h"
 #include "hypervisor/thread.h"
+#include "vmm/base/timeline.h"
 #include "vmm/commands/command.h"
-#include "vmm/timeline.h"
 
 namespace {
 

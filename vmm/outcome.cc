@@ -2,7 +2,7 @@
 #include "vmm/outcome.h"
 
 #include "absl/strings/str_cat.h"
-#include "vmm/exit_status.h"
+#include "vmm/base/exit_status.h"
 
 namespace firn {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "vmm/machine.h"
+#include "vmm/machine/machine.h"
 
 namespace firn {
 

@@ -11,11 +11,11 @@
 
 #include "absl/status/status.h"
 #include "migration/snapshot.h"
-#include "vmm/config.h"
-#include "vmm/exit_status.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/timeline.h"
+#include "vmm/config/config.h"
 #include "vmm/instruction_stops.h"
-#include "vmm/machine_snapshot.h"
-#include "vmm/timeline.h"
+#include "vmm/machine/machine_snapshot.h"
 
 namespace firn {
 

@@ -13,7 +13,7 @@
 
 #include "absl/log/check.h"
 #include "hypervisor/errno_status.h"
-#include "vmm/terminal.h"
+#include "vmm/console/terminal.h"
 
 namespace firn {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <variant>
 
-#include "vmm/config_to_json.h"
-#include "vmm/version.h"
+#include "vmm/base/version.h"
+#include "vmm/config/config_to_json.h"
 
 namespace firn {
 namespace {

@@ -9,8 +9,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "vmm/api/handler.h"
-#include "vmm/config.h"
-#include "vmm/machine.h"
+#include "vmm/config/config.h"
+#include "vmm/machine/machine.h"
 
 namespace firn {
 

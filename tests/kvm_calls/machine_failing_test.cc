@@ -22,7 +22,7 @@
 #include "hypervisor/software/testing/guest_program.h"
 #include "tests/kvm_calls/answers.h"
 #include "tests/kvm_calls/kvm_stack.h"
-#include "vmm/machine.h"
+#include "vmm/machine/machine.h"
 
 namespace firn::kvm::testing {
 namespace {

@@ -17,7 +17,7 @@
 #include "hypervisor/errno_status.h"
 #include "hypervisor/file_descriptor.h"
 #include "vmm/api/unix_socket.h"
-#include "vmm/json.h"
+#include "vmm/config/json.h"
 
 namespace firn::api {
 namespace {

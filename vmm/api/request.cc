@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "hypervisor/errno_status.h"
-#include "vmm/json.h"
+#include "vmm/config/json.h"
 
 namespace firn::api {
 namespace {

@@ -10,7 +10,7 @@
 #include <variant>
 
 #include "absl/status/statusor.h"
-#include "vmm/memory_choice.h"
+#include "vmm/config/memory_choice.h"
 
 namespace firn::api {
 

@@ -13,7 +13,7 @@
 #include "vmm/api/connection.h"
 #include "vmm/api/handler.h"
 #include "vmm/api/unix_socket.h"
-#include "vmm/event_loop.h"
+#include "vmm/base/event_loop.h"
 
 namespace firn::api {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "vmm/config.h"
+#include "vmm/config/config.h"
 #include "vmm/run_vm.h"
 
 namespace firn {

@@ -20,7 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
 #include "hypervisor/file_descriptor.h"
-#include "vmm/exit_status.h"
+#include "vmm/base/exit_status.h"
 
 namespace firn {
 namespace {

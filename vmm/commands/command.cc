@@ -9,11 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
-#include "vmm/exit_status.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/message.h"
+#include "vmm/base/version.h"
+#include "vmm/config/nearest.h"
 #include "vmm/hypervisor_choice.h"
-#include "vmm/message.h"
-#include "vmm/nearest.h"
-#include "vmm/version.h"
 
 namespace firn {
 namespace {

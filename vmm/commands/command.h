@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "absl/types/span.h"
-#include "vmm/flags.h"
-#include "vmm/timeline.h"
+#include "vmm/base/timeline.h"
+#include "vmm/config/flags.h"
 
 namespace firn {
 

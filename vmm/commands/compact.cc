@@ -8,12 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "migration/chain.h"
 #include "migration/snapshot.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/message.h"
+#include "vmm/base/progress_line.h"
 #include "vmm/commands/command.h"
 #include "vmm/commands/snapshot_folder.h"
-#include "vmm/entropy.h"
-#include "vmm/exit_status.h"
-#include "vmm/message.h"
-#include "vmm/progress_line.h"
+#include "vmm/machine/entropy.h"
 
 namespace firn {
 namespace {

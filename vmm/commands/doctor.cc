@@ -2,8 +2,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "vmm/base/exit_status.h"
 #include "vmm/commands/command.h"
-#include "vmm/exit_status.h"
 #include "vmm/host_probe.h"
 #include "vmm/hypervisor_choice.h"
 

@@ -9,15 +9,15 @@
 #include "arch-aarch64/gicv5_fdt.h"
 #include "arch-aarch64/memory_layout.h"
 #include "hypervisor/errno_status.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/message.h"
 #include "vmm/commands/command.h"
+#include "vmm/commands/fdt_text.h"
 #include "vmm/commands/vm_flags.h"
-#include "vmm/config.h"
-#include "vmm/config_json.h"
-#include "vmm/device_plan.h"
-#include "vmm/exit_status.h"
-#include "vmm/fdt_text.h"
-#include "vmm/message.h"
-#include "vmm/stats.h"
+#include "vmm/config/config.h"
+#include "vmm/config/config_json.h"
+#include "vmm/machine/device_plan.h"
+#include "vmm/machine/stats.h"
 
 namespace firn {
 namespace {

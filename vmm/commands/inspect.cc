@@ -10,11 +10,11 @@
 #include "absl/time/time.h"
 #include "hypervisor/errno_status.h"
 #include "migration/snapshot.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/message.h"
+#include "vmm/base/progress_line.h"
 #include "vmm/commands/command.h"
-#include "vmm/exit_status.h"
-#include "vmm/message.h"
-#include "vmm/progress_line.h"
-#include "vmm/snapshot_check.h"
+#include "vmm/machine/snapshot_check.h"
 
 namespace firn {
 namespace {

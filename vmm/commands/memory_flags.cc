@@ -3,7 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
-#include "vmm/stats.h"
+#include "vmm/machine/stats.h"
 
 namespace firn {
 

@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "vmm/flags.h"
-#include "vmm/memory_choice.h"
+#include "vmm/config/flags.h"
+#include "vmm/config/memory_choice.h"
 
 namespace firn {
 

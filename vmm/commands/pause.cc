@@ -2,10 +2,10 @@
 // firn pause and firn resume.
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/message.h"
 #include "vmm/commands/api_call.h"
 #include "vmm/commands/command.h"
-#include "vmm/exit_status.h"
-#include "vmm/message.h"
 
 namespace firn {
 namespace {

@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/message.h"
 #include "vmm/commands/command.h"
 #include "vmm/commands/vm_flags.h"
-#include "vmm/config.h"
-#include "vmm/config_json.h"
-#include "vmm/exit_status.h"
-#include "vmm/message.h"
+#include "vmm/config/config.h"
+#include "vmm/config/config_json.h"
 #include "vmm/run_vm.h"
 
 namespace firn {

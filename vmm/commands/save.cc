@@ -4,13 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "vmm/base/exit_status.h"
+#include "vmm/base/message.h"
+#include "vmm/base/progress_line.h"
 #include "vmm/commands/api_call.h"
 #include "vmm/commands/command.h"
 #include "vmm/commands/snapshot_folder.h"
-#include "vmm/exit_status.h"
-#include "vmm/json.h"
-#include "vmm/message.h"
-#include "vmm/progress_line.h"
+#include "vmm/config/json.h"
 
 namespace firn {
 namespace {

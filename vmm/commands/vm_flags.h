@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "vmm/config.h"
-#include "vmm/flags.h"
+#include "vmm/config/config.h"
+#include "vmm/config/flags.h"
 #include "vmm/run_vm.h"
 
 namespace firn {

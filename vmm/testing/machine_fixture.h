@@ -19,7 +19,7 @@
 #include "devices/testing/string_sink.h"
 #include "hypervisor/software/software_hypervisor.h"
 #include "hypervisor/software/testing/guest_program.h"
-#include "vmm/machine.h"
+#include "vmm/machine/machine.h"
 
 namespace firn::testing {
 
