@@ -8,6 +8,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "devices/vmclock/vmclock_abi.h"
+#include "hypervisor/data_cache.h"
 
 namespace firn {
 namespace {
@@ -108,13 +109,21 @@ absl::Status VmClock::Publish() {
   abi.time_frac_sec = state_.time_frac_sec();
   abi.vm_generation_counter = state_.vm_generation_counter();
 
+  const absl::StatusOr<absl::Span<const std::byte>> host =
+      memory_.HostRange(range_.base(), sizeof(abi));
+  if (!host.ok()) return host.status();
+  // Cleaned after each store, for a guest that maps the page as Device memory.
   const GuestAddress sequence(range_.base().value + offsetof(Abi, seq_count));
   absl::Status status = memory_.StoreRelease<uint32_t>(sequence, abi.seq_count);
   if (!status.ok()) return status;
+  CleanDataCache(*host);
   std::atomic_thread_fence(std::memory_order_release);
   status = memory_.Store(range_.base(), abi);
   if (!status.ok()) return status;
-  return memory_.StoreRelease<uint32_t>(sequence, state_.seq_count());
+  CleanDataCache(*host);
+  status = memory_.StoreRelease<uint32_t>(sequence, state_.seq_count());
+  CleanDataCache(*host);
+  return status;
 }
 
 }  // namespace firn

@@ -7,6 +7,7 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "hypervisor/data_cache.h"
 
 namespace firn {
 
@@ -44,7 +45,10 @@ state::VmGenId VmGenId::Save() const {
 
 absl::Status VmGenId::Set(const Id& id) {
   id_ = id;
-  return memory_.Write(address_, id);
+  absl::Status status = memory_.Write(address_, id);
+  const absl::StatusOr<absl::Span<const std::byte>> host = memory_.HostRange(address_, sizeof(Id));
+  if (host.ok()) CleanDataCache(*host);  // a guest may map the page as Device memory
+  return status;
 }
 
 }  // namespace firn

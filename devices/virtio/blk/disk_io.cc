@@ -47,9 +47,11 @@ absl::Status UntilNotInterrupted(absl::FunctionRef<absl::Status()> call) {
   }
 }
 
+// Ranges were checked before: EINVAL is that of a block device whose sectors are larger than 512
+// bytes.
 bool IsUnsupported(const absl::Status& status) {
   const int error_number = GetErrno(status);
-  return error_number == EOPNOTSUPP || error_number == ENOSYS;
+  return error_number == EOPNOTSUPP || error_number == ENOSYS || error_number == EINVAL;
 }
 
 // Never written. Not const: 64 KiB of them would be in the binary.

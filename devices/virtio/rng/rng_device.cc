@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "devices/virtio/rng/rng_device.h"
 
+#include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
 
 #include "devices/little_endian.h"
@@ -53,11 +56,18 @@ absl::StatusOr<uint32_t> RngDevice::Serve(const DescriptorChain& chain) {
   }
   uint32_t written = 0;
   for (const iovec& part : WritableSlice(chain, 0, kMaxBytes)) {
-    // Straight into guest memory. A source that fails has no answer that a driver would
-    // understand: section 5.4.6.2 asks for one byte at least.
-    const absl::Status filled =
-        entropy_.Fill(absl::MakeSpan(static_cast<std::byte*>(part.iov_base), part.iov_len));
-    if (!filled.ok()) return filled;
+    auto* const to = static_cast<std::byte*>(part.iov_base);
+    for (size_t done = 0; done < part.iov_len;) {
+      // Not straight into guest memory: a system call that meets a page that is lost fails.
+      std::array<std::byte, 512> bytes;
+      const size_t size = std::min(bytes.size(), part.iov_len - done);
+      // A source that fails has no answer that a driver would understand: section 5.4.6.2 asks for
+      // one byte at least.
+      const absl::Status filled = entropy_.Fill(absl::MakeSpan(bytes).first(size));
+      if (!filled.ok()) return filled;
+      std::memcpy(to + done, bytes.data(), size);
+      done += size;
+    }
     written += static_cast<uint32_t>(part.iov_len);
   }
   counters_.bytes_read.Add(written);
