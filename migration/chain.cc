@@ -16,9 +16,12 @@
 namespace firn {
 namespace {
 
+// Also of names that are not there: the memory of a snapshot may still have its other name.
 bool IsSameFile(const std::string& a, const std::string& b) {
   std::error_code error;
-  return std::filesystem::equivalent(a, b, error);
+  if (std::filesystem::equivalent(a, b, error)) return true;
+  const std::filesystem::path canonical = std::filesystem::weakly_canonical(a, error);
+  return !error && canonical == std::filesystem::weakly_canonical(b, error) && !error;
 }
 
 // Whether `path` begins like a state file: others may be large, and are not read.
@@ -44,11 +47,12 @@ bool LiesOn(FileCalls& calls, const std::string& path, const SnapshotId& id) {
 
 bool IsPartOf(const std::string& path, const Snapshot& chain) {
   return std::any_of(chain.layers().begin(), chain.layers().end(), [&](const SnapshotLayer& layer) {
-    return IsSameFile(path, layer.paths.state) || IsSameFile(path, layer.memory.path());
+    return IsSameFile(path, layer.paths.state) || IsSameFile(path, layer.paths.memory) ||
+           IsSameFile(path, layer.memory.path());
   });
 }
 
-absl::Status CheckNewLayer(FileCalls& calls, const std::string& state_path,
+absl::Status CheckNewLayer(FileCalls& calls, const SnapshotPaths& paths,
                            const std::string& base_path, const SnapshotId& base) {
   const absl::StatusOr<std::unique_ptr<Snapshot>> chain = Snapshot::Open(calls, base_path);
   if (!chain.ok()) {
@@ -60,11 +64,12 @@ absl::Status CheckNewLayer(FileCalls& calls, const std::string& state_path,
                      ", which an incremental snapshot would lie on, was replaced since: make a "
                      "full one first"));
   }
-  if (IsPartOf(state_path, **chain)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(state_path,
-                     " is the snapshot that an incremental one would lie on, or one below it: "
-                     "give it another name"));
+  for (const std::string& path : {paths.state, paths.memory}) {
+    if (!IsPartOf(path, **chain)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        path,
+        " is of the snapshot that an incremental one would lie on, or of one below it: "
+        "give it another name"));
   }
   if ((*chain)->layers().size() == kMaximumChain) {
     return absl::FailedPreconditionError(
@@ -72,6 +77,14 @@ absl::Status CheckNewLayer(FileCalls& calls, const std::string& state_path,
                      " others, and a chain has no more: make a full snapshot"));
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckNoLayerOn(FileCalls& calls, const Snapshot& chain) {
+  const std::string& state = chain.paths().state;
+  const std::optional<std::string> layer = FindLayerOn(calls, state, chain.id());
+  if (!layer) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      *layer, " lies on ", state, ": compact that one, or give --into another folder"));
 }
 
 std::optional<std::string> FindLayerOn(FileCalls& calls, const std::string& state_path,

@@ -13,13 +13,18 @@
 
 namespace firn {
 
-// Whether a layer that is written to `state_path` can lie on snapshot `base`, whose state file is
-// at `base_path`. Else: InvalidArgument (it would replace what it lies on), FailedPrecondition (the
-// base was replaced since, or the chain would be too long), or why the base cannot be opened.
-absl::Status CheckNewLayer(FileCalls& calls, const std::string& state_path,
+// Whether a layer that is written to `paths` can lie on snapshot `base`, whose state file is at
+// `base_path`. Else: InvalidArgument (it would replace a file of what it lies on),
+// FailedPrecondition (the base was replaced since, or the chain would be too long), or why the base
+// cannot be opened.
+absl::Status CheckNewLayer(FileCalls& calls, const SnapshotPaths& paths,
                            const std::string& base_path, const SnapshotId& base);
 
-// Whether a file at `path` is one of those of `chain`.
+// FailedPrecondition if FindLayerOn finds a layer on the top of `chain`, which would lose its
+// parent if that were replaced.
+absl::Status CheckNoLayerOn(FileCalls& calls, const Snapshot& chain);
+
+// Whether a file at `path` is, or would be, one of those of `chain`.
 bool IsPartOf(const std::string& path, const Snapshot& chain);
 
 // The state file of a layer that lies on snapshot `id`. Looks beside its own state file, and in the

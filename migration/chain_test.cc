@@ -21,7 +21,8 @@ using testing::IdOf;
 class ChainTest : public testing::SnapshotTest {
  protected:
   absl::Status Check(const std::string& name, const std::string& base, int id) {
-    return CheckNewLayer(SystemFileCalls(), Path(name) + "/state", Path(base) + "/state", IdOf(id));
+    return CheckNewLayer(SystemFileCalls(), SnapshotPaths::InFolder(Path(name)),
+                         Path(base) + "/state", IdOf(id));
   }
 };
 
@@ -37,6 +38,21 @@ TEST_F(ChainTest, LayerOverItsOwnChain) {
   ASSERT_TRUE(Save(healthy_, Path("b"), 2, second_, Path("a"), 1).ok());
   EXPECT_THAT(Check("a", "b", 2).message(), HasSubstr("another name"));
   EXPECT_THAT(Check("b", "b", 2).message(), HasSubstr("another name"));
+}
+
+// As Firecracker's clients name one memory file for full and Diff snapshots.
+TEST_F(ChainTest, LayerOverTheMemoryOfItsBase) {
+  ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_).ok());
+  const auto check = [&](const std::string& memory) {
+    return CheckNewLayer(SystemFileCalls(), {Path("a/other"), Path(memory)}, Path("a/state"),
+                         IdOf(1));
+  };
+  EXPECT_THAT(check("a/memory").message(), HasSubstr("another name"));
+  EXPECT_TRUE(check("a/diff").ok());
+  // A save that was killed has left it under its other name.
+  std::filesystem::rename(Path("a/memory"), WithId(Path("a/memory"), IdOf(1)));
+  EXPECT_THAT(check("a/memory").message(), HasSubstr("another name"));
+  EXPECT_THAT(check("a/./memory").message(), HasSubstr("another name"));
 }
 
 TEST_F(ChainTest, BaseThatIsGoneOrReplaced) {

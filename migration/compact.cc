@@ -8,6 +8,7 @@
 #include "absl/crc/crc32c.h"
 #include "absl/strings/str_cat.h"
 #include "hypervisor/errno_status.h"
+#include "migration/chain.h"
 #include "migration/snapshot_writer.h"
 
 namespace firn {
@@ -124,7 +125,10 @@ absl::StatusOr<CompactedSnapshot> Compact(FileCalls& calls, const Snapshot& chai
   if (!files.ok()) return files.status();
   MemoryFold fold(chain, (*files)->memory());
   absl::Status status = fold.Run(id, progress);
-  if (status.ok() && paths.state == chain.paths().state) status = CheckStillThere(calls, chain);
+  if (paths.state == chain.paths().state) {
+    if (status.ok()) status = CheckStillThere(calls, chain);
+    if (status.ok()) status = CheckNoLayerOn(calls, chain);
+  }
   if (status.ok()) status = (*files)->Publish(FullState(chain, paths, id, fold.State()));
   if (!status.ok()) return status;
   return fold.result();

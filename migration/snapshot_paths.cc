@@ -40,13 +40,15 @@ bool HasIdOf(std::string_view name, std::string_view base) {
 }
 
 std::string RelativeTo(std::string_view from, std::string_view to) {
-  // Only among absolute paths is the answer one of the words alone: of ../a and b it is not.
-  const auto absolute = [](std::string_view path) {
+  // Only among canonical folders is the answer one of the words alone: ".." of a symbolic link is
+  // above what it points to.
+  const auto canonical = [](std::string_view path) {
     std::error_code error;
-    const std::filesystem::path result = std::filesystem::absolute(path, error);
+    std::filesystem::path result = std::filesystem::absolute(path, error);
+    if (!error) result = std::filesystem::weakly_canonical(result, error);
     return (error ? std::filesystem::path(path) : result).lexically_normal();
   };
-  return absolute(to).lexically_relative(absolute(from)).string();
+  return (canonical(FolderOf(to)) / NameOf(to)).lexically_relative(canonical(from)).string();
 }
 
 std::string Below(std::string_view folder, std::string_view path) {

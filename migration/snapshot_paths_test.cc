@@ -25,6 +25,20 @@ TEST(SnapshotPathsTest, RelativeToOfPathsOfDifferentForm) {
   EXPECT_EQ(RelativeTo("../layer", "base/state"), "../" + name + "/base/state");
 }
 
+TEST(SnapshotPathsTest, RelativeToOfALink) {
+  const std::filesystem::path here = std::filesystem::path(testing::TempDir()) / "paths";
+  std::filesystem::create_directories(here / "disk/today");
+  std::filesystem::create_directories(here / "base");
+  std::filesystem::create_directory_symlink(here / "disk/today", here / "today");
+  const std::string today = (here / "today").string();
+  EXPECT_EQ(RelativeTo(today, (here / "base/state").string()), "../../base/state");
+  EXPECT_EQ(RelativeTo((here / "base").string(), today + "/state"), "../disk/today/state");
+  // The file itself may be a link: a copy of the folder has one of its own.
+  std::filesystem::create_symlink(here / "base/memory", here / "today/memory");
+  EXPECT_EQ(RelativeTo(today, today + "/memory"), "memory");
+  std::filesystem::remove_all(here);
+}
+
 TEST(SnapshotPathsTest, Below) {
   EXPECT_EQ(Below("a", "memory"), "a/memory");
   EXPECT_EQ(Below("a", "/memory"), "/memory");

@@ -74,6 +74,11 @@ absl::StatusOr<File> Stage(FileCalls& calls, const std::string& path) {
     calls.Unlink(path);
     return ErrnoStatus(-locked, absl::StrCat("flock ", path));
   }
+  // Before it was locked it was one that nobody writes, to another save of that name.
+  if (!File::Open(calls, path, O_RDONLY | O_NONBLOCK).ok()) {
+    return absl::AbortedError(
+        absl::StrCat(path, " was removed by another save to the same name: try again"));
+  }
   return file;
 }
 
@@ -140,6 +145,8 @@ absl::Status SnapshotWriter::Publish(const StateFile& state) {
   if (status.ok()) status = SyncFolder(FolderOf(paths_.memory));
   if (!status.ok()) return status;
   state_bytes_ = bytes.size();
+  absl::StatusOr<File> folder = File::Open(calls_, FolderOf(paths_.state), O_RDONLY | O_DIRECTORY);
+  if (!folder.ok()) return folder.status();
 
   // An older memory file stays reachable for the older state until the new state is there.
   const std::optional<SnapshotId> old_id = IdAt(calls_, paths_.memory);
@@ -153,15 +160,18 @@ absl::Status SnapshotWriter::Publish(const StateFile& state) {
     return status;
   }
   published_ = true;
-  // From here on the new snapshot is there, and a reader finds its memory under either name: what
-  // fails below is put right by the next save, and is no failure of this one.
+  // Nothing of the older snapshot goes before the new state lasts.
+  status = folder->Sync();
+  if (!status.ok()) {
+    return Annotate(status,
+                    absl::StrCat(paths_.state, " is there, but may not outlast a power failure"));
+  }
+  // From here on a reader finds the memory under either name: what fails below is put right by the
+  // next save, and is no failure of this one.
   if (Rename(memory_.path(), paths_.memory).ok() && old_id) {
     calls_.Unlink(WithId(paths_.memory, *old_id));
   }
-  SyncFolder(FolderOf(paths_.state)).IgnoreError();
-  if (FolderOf(paths_.state) != FolderOf(paths_.memory)) {
-    SyncFolder(FolderOf(paths_.memory)).IgnoreError();
-  }
+  SyncFolder(FolderOf(paths_.memory)).IgnoreError();
   return absl::OkStatus();
 }
 

@@ -48,11 +48,8 @@ absl::Status FoldInPlace(const Snapshot& chain, bool quiet) {
     return absl::OkStatus();
   }
   // A compacted snapshot is another one, and a layer on it would have lost its parent.
-  if (const auto layer = FindLayerOn(SystemFileCalls(), state, chain.id())) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        *layer, " lies on ", state, ": compact that one, or give --into another folder"));
-  }
-  return Fold(chain, chain.paths(), quiet);
+  absl::Status status = CheckNoLayerOn(SystemFileCalls(), chain);
+  return status.ok() ? Fold(chain, chain.paths(), quiet) : status;
 }
 
 absl::Status FoldInto(const Snapshot& chain, std::string_view path, bool quiet) {

@@ -190,6 +190,9 @@ absl::Status Machine::Pause() {
     return counters.status();
   }
   paused_counters_ = *counters;
+  // Who is told that the guest stands still may copy its disks: nothing is written to them any
+  // more.
+  if (!memory_lost_) host_.loop.Settle();
   is_paused_ = true;
   return absl::OkStatus();
 }

@@ -156,6 +156,7 @@ class Machine : private VcpuExitHandler, private LossHandler {
   absl::StatusOr<PageSet> PagesWithContent() const;
   // The pages to save that were written so far, or all where writes are not tracked.
   absl::StatusOr<PageSet> PagesToSave(const SaveRequest& request) const;
+  absl::Status PauseToSave();
   // What was written since the last look, which goes to `dirty_pages_` too; with track_dirty_pages.
   absl::StatusOr<PageSet> CollectDirty();
   absl::StatusOr<state::Manifest> DescribeSnapshot(const SaveRequest& request,

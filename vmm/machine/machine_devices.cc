@@ -90,7 +90,7 @@ absl::StatusOr<InterruptLine*> MachineDevices::AddInterrupt(const PlannedDevice&
   absl::Status status =
       environment_.vm.RegisterIrqFd({.fd = line->fd(), .gsi = *planned.spi, .resample_fd = {}});
   if (!status.ok()) return Annotate(status, planned.name);
-  interrupts_.push_back({std::move(line), *planned.spi});
+  interrupts_.push_back({.line = std::move(line), .spi = *planned.spi});
   return interrupts_.back().line.get();
 }
 
@@ -264,13 +264,14 @@ absl::Status MachineDevices::WireAcknowledgement(GuestAddress registers) {
        .datamatch = virtio::VirtioMmio::kUsedBuffersAcknowledged});
 }
 
-absl::Status MachineDevices::SetIrqFds(bool deassign) {
+absl::Status MachineDevices::SetIrqFds(bool wired) {
   absl::Status status;
-  for (const Interrupt& interrupt : interrupts_) {
-    status.Update(environment_.vm.RegisterIrqFd({.fd = interrupt.line->fd(),
-                                                 .gsi = interrupt.spi,
-                                                 .deassign = deassign,
-                                                 .resample_fd = {}}));
+  for (Interrupt& interrupt : interrupts_) {
+    if (interrupt.is_wired == wired) continue;
+    const absl::Status set = environment_.vm.RegisterIrqFd(
+        {.fd = interrupt.line->fd(), .gsi = interrupt.spi, .deassign = !wired, .resample_fd = {}});
+    if (set.ok()) interrupt.is_wired = wired;
+    status.Update(set);
   }
   return status;
 }
@@ -278,11 +279,11 @@ absl::Status MachineDevices::SetIrqFds(bool deassign) {
 absl::Status MachineDevices::Freeze() {
   environment_.loop.Settle();
   // KVM raises what came through an irqfd in a work queue; taking the irqfd away waits for it.
-  return Annotate(SetIrqFds(/*deassign=*/true), "freezing the devices");
+  return Annotate(SetIrqFds(/*wired=*/false), "freezing the devices");
 }
 
 absl::Status MachineDevices::Thaw() {
-  return Annotate(SetIrqFds(/*deassign=*/false), "going on with the devices");
+  return Annotate(SetIrqFds(/*wired=*/true), "going on with the devices");
 }
 
 void MachineDevices::Save(StateFile& state) const {

@@ -107,6 +107,7 @@ class MachineDevices {
   struct Interrupt {
     std::unique_ptr<EventFdInterruptLine> line;
     uint32_t spi;
+    bool is_wired = true;  // by an irqfd
   };
 
   struct VirtioSlot {
@@ -152,7 +153,7 @@ class MachineDevices {
   VmClockTime TimeAt(uint64_t counter) { return {counter, wall_clock_->Nanoseconds()}; }
 
   absl::Status AddSerial(const PlannedDevice& planned, InterruptLine& interrupt);
-  absl::Status SetIrqFds(bool deassign);
+  absl::Status SetIrqFds(bool wired);
 
   const DeviceEnvironment environment_;
   const StateFile* const state_;  // while the devices are made; null: new ones

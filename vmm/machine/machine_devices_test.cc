@@ -281,5 +281,22 @@ TEST_F(MachineDevicesTest, LeaveTheEventLoopWhenTheyGo) {
   }
 }
 
+TEST_F(MachineDevicesTest, InterruptsThatFailedToComeBackAreTriedAgain) {
+  const auto devices = Create();
+  ASSERT_TRUE(devices.ok()) << devices.status();
+  const size_t lines = interrupts_.size();
+  ASSERT_GT(lines, 2u);
+  ASSERT_TRUE((*devices)->Freeze().ok());
+  uint32_t calls = 0;
+  ON_CALL(vm_, RegisterIrqFd).WillByDefault([&](const IrqFd& irqfd) {
+    EXPECT_FALSE(irqfd.deassign);
+    return ++calls == 2 ? ErrnoStatus(ENOMEM, "KVM_IRQFD") : absl::OkStatus();
+  });
+  EXPECT_EQ(GetErrno((*devices)->Thaw()), ENOMEM);
+  EXPECT_EQ(calls, lines);
+  EXPECT_TRUE((*devices)->Thaw().ok());
+  EXPECT_EQ(calls, lines + 1);
+}
+
 }  // namespace
 }  // namespace firn

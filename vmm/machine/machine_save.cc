@@ -57,19 +57,32 @@ absl::Status Machine::SaveRegisters(StateFile& state) {
   return absl::OkStatus();
 }
 
+// A guest may end while its memory is written, and a vCPU that has ended counts as paused.
+absl::Status Machine::PauseToSave() {
+  absl::Status status = Pause();
+  if (!status.ok()) return status;
+  return ended_ ? absl::FailedPreconditionError("the guest has ended: there is nothing to save")
+                : absl::OkStatus();
+}
+
 absl::StatusOr<PageSet> Machine::CollectDirty() {
   const PageTable table(memory_->regions());
   PageSet pages(table.pages());
+  // What a log has given it gives once: a save that fails, also at the next region's, must not lose
+  // it.
+  const auto add = [&](size_t region, const std::vector<uint64_t>& bitmap) {
+    for (PageSet* set : {&pages, &dirty_pages_}) {
+      set->MergeBitmap(table.FirstPage(region), table.RegionPages(region), bitmap);
+    }
+  };
   for (size_t i = 0; i < table.regions(); ++i) {
     const absl::StatusOr<std::vector<uint64_t>> guest = vm_->GetDirtyLog(static_cast<uint32_t>(i));
     if (!guest.ok()) return Annotate(guest.status(), "dirty log");
+    add(i, *guest);
     const absl::StatusOr<std::vector<uint64_t>> own = memory_->TakeDirty(i);
     if (!own.ok()) return Annotate(own.status(), "dirty log");
-    pages.MergeBitmap(table.FirstPage(i), table.RegionPages(i), *guest);
-    pages.MergeBitmap(table.FirstPage(i), table.RegionPages(i), *own);
+    add(i, *own);
   }
-  // A save that fails must not lose them.
-  dirty_pages_.Merge(pages);
   return pages;
 }
 
@@ -152,8 +165,7 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
         "there is no snapshot yet for an incremental one to lie on: make a full one first");
   }
   if (request.incremental) {
-    absl::Status can =
-        CheckNewLayer(*request.files, request.paths.state, base_->state_path, base_->id);
+    absl::Status can = CheckNewLayer(*request.files, request.paths, base_->state_path, base_->id);
     if (!can.ok()) return can;
   }
   absl::Status status;
@@ -178,7 +190,11 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
   saved.id = id;
   const auto go_on = [&]() -> absl::Status {
     absl::Status result;
-    if (std::exchange(is_frozen, false)) result.Update(devices_->Thaw());
+    if (is_frozen) {
+      // Once more at the end if this fails: without its interrupts the guest would wait for ever.
+      result = devices_->Thaw();
+      is_frozen = !result.ok();
+    }
     if (!was_paused && is_paused_) {
       result.Update(Resume());
       saved.pause = absl::Now() - paused_at;
@@ -193,7 +209,7 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
         return SaveRunningMemory(request, memory);
       case SavePhase::kPauseVcpus:
         paused_at = absl::Now();
-        return Pause();
+        return PauseToSave();
       case SavePhase::kDrainDevices:
         is_frozen = true;
         return devices_->Freeze();
@@ -222,6 +238,10 @@ absl::StatusOr<SavedSnapshot> Machine::Save(const SaveRequest& request) {
         absl::Status published;
         host_.loop.RunBeside([&] {
           published = memory.Finish(id);
+          // The base may have been compacted meanwhile.
+          if (published.ok() && request.incremental) {
+            published = CheckNewLayer(*request.files, request.paths, base_->state_path, base_->id);
+          }
           if (!published.ok()) return;
           state.Add("memory", memory.State().SerializeAsString());
           state.Add("schema", SnapshotSchema(interrupt_controller_->name()), /*mandatory=*/false);

@@ -137,6 +137,20 @@ TEST_F(MachineSnapshotTest, MemoryLostOnDemandEndsTheMachine) {
   machine_->Stop();
 }
 
+// Its end may be told later than the client's wish to save it.
+TEST_F(MachineSnapshotTest, GuestThatHasEndedIsNotSaved) {
+  hypervisor_ = *software::CreateSoftwareHypervisor();
+  WriteKernel("reboot");
+  ASSERT_TRUE(Create().ok());
+  ASSERT_TRUE(machine_->Start().ok());
+  ended_->WaitForNotification();
+  const absl::Status status = machine_->Save(Request("a")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(status.message(), HasSubstr("has ended"));
+  EXPECT_TRUE(std::filesystem::is_empty(Path("a")));
+  machine_->Stop();
+}
+
 TEST_F(MachineSnapshotTest, IncrementalOverItsOwnChainIsRefused) {
   RunToMoment();
   ASSERT_TRUE(machine_->Save(Request("a")).ok());

@@ -127,6 +127,27 @@ TEST_F(MachineTest, GoesAwayWithoutHavingRunOrWhileItRuns) {
   EXPECT_FALSE(ended_->HasBeenNotified());
 }
 
+// Whoever is told that the guest stands still may copy its disks.
+TEST_F(MachineTest, DevicesHaveDoneWhatTheyWereAskedBeforeItIsPaused) {
+  WriteKernel("spin");
+  ASSERT_TRUE(Create().ok());
+  const EventFd doorbell = *EventFd::Create();
+  int served = 0;
+  ASSERT_TRUE(loop_
+                  ->AddDevice(doorbell.fd(),
+                              [&] {
+                                ASSERT_TRUE(doorbell.Take());
+                                ++served;
+                              })
+                  .ok());
+  ASSERT_TRUE(machine_->Start().ok());
+  doorbell.Signal();
+  ASSERT_TRUE(machine_->Pause().ok());
+  EXPECT_EQ(served, 1);
+  loop_->RemoveDevice(doorbell.fd());
+  machine_->Stop();
+}
+
 // ---- What it does meanwhile
 
 TEST_F(MachineTest, PausedVcpusAreOutOfTheGuest) {
