@@ -75,11 +75,12 @@ absl::StatusOr<File> Stage(FileCalls& calls, const std::string& path) {
     return ErrnoStatus(-locked, absl::StrCat("flock ", path));
   }
   // Before it was locked it was one that nobody writes, to another save of that name.
-  if (!File::Open(calls, path, O_RDONLY | O_NONBLOCK).ok()) {
-    return absl::AbortedError(
-        absl::StrCat(path, " was removed by another save to the same name: try again"));
-  }
-  return file;
+  const absl::Status there = File::Open(calls, path, O_RDONLY | O_NONBLOCK).status();
+  if (there.ok()) return file;
+  calls.Unlink(path);
+  if (GetErrno(there) != ENOENT) return there;
+  return absl::AbortedError(
+      absl::StrCat(path, " was removed by another save to the same name: try again"));
 }
 
 }  // namespace

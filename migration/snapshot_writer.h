@@ -30,7 +30,8 @@ class SnapshotWriter {
   File& memory() { return memory_; }
 
   // Writes and syncs the state, syncs the memory, and publishes both. After an error the snapshot
-  // of before is whole, in its place; after OK the new one is.
+  // of before is whole, in its place; after OK the new one is. But where the last sync fails that a
+  // snapshot needs to outlast a power failure, the error says that the new one is there.
   absl::Status Publish(const StateFile& state);
 
   uint64_t state_bytes() const { return state_bytes_; }

@@ -108,9 +108,9 @@ class MomentsTest(SnapshotTest):
     disk. It is booted and saved once; from there on each moment is one save, restored."""
 
     warm = 2_000_000_000
-    # Each event has its turn within, wherever a change to the guest's files has moved them; and a few
-    # turns in what a restored guest goes on for.
-    within = 64_000_000
+    # Each event comes within this, wherever a change to the guest's files has moved it, and several
+    # times while a restored guest goes on.
+    longest_search = 64_000_000
     goes_on = 10_000_000
     # What happens at a moment that is looked for: where --stats counts it.
     EVENTS = {
@@ -141,7 +141,7 @@ class MomentsTest(SnapshotTest):
         width = 4096
         while counted(before + width) == start:
             width *= 2
-            self.assertLess(width, self.within)
+            self.assertLess(width, self.longest_search)
         after = before + width
         while after - before > 8:
             middle = (before + after) // 2

@@ -83,7 +83,8 @@ class Machine : private VcpuExitHandler, private LossHandler {
   ~Machine() override;
 
   absl::Status Start() { return Resume(); }
-  // Takes the vCPUs out of the guest, and lets them in again; devices finish what they are at.
+  // Takes the vCPUs out of the guest, and lets them in again. Devices finish what they were rung for
+  // before Pause returns: from then on nothing is written to a disk.
   // Pausing what is paused and resuming what runs changes nothing. DeadlineExceeded: a vCPU did not
   // come out in time, because its console is not read; the guest runs on. After Start, before
   // RequestStop.
@@ -156,6 +157,7 @@ class Machine : private VcpuExitHandler, private LossHandler {
   absl::StatusOr<PageSet> PagesWithContent() const;
   // The pages to save that were written so far, or all where writes are not tracked.
   absl::StatusOr<PageSet> PagesToSave(const SaveRequest& request) const;
+  // FailedPrecondition if the guest has ended.
   absl::Status PauseToSave();
   // What was written since the last look, which goes to `dirty_pages_` too; with track_dirty_pages.
   absl::StatusOr<PageSet> CollectDirty();

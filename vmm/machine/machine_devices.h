@@ -85,6 +85,7 @@ class MachineDevices {
   // interrupt which a device raised has reached the interrupt controller. Until Thaw no interrupt
   // leaves. Errors: those of KVM_IRQFD.
   absl::Status Freeze();
+  // After an error some interrupts do not leave still: a Thaw more tries those again.
   absl::Status Thaw();
   // Adds one section for each device that has state. Frozen.
   void Save(StateFile& state) const;

@@ -18,13 +18,13 @@ using testing::kBufferBase;
 class FakeEntropy final : public EntropySource {
  public:
   absl::Status Fill(absl::Span<std::byte> data) override {
-    largest = std::max(largest, data.size());
+    last = data.data();
     for (std::byte& byte : data) byte = std::byte{static_cast<uint8_t>('a' + count++ % 26)};
     return status;
   }
   absl::Status status;
   size_t count = 0;
-  size_t largest = 0;
+  const std::byte* last = nullptr;
 };
 
 class RngDeviceTest : public ::testing::Test {
@@ -54,6 +54,17 @@ TEST_F(RngDeviceTest, AHugeRequestIsBounded) {
   driver_.Kick(0);
   EXPECT_EQ(driver_.queue(0).used(0).length, RngDevice::kMaxBytes);
   EXPECT_EQ(entropy_.count, RngDevice::kMaxBytes);
+}
+
+// A page of it may be lost, and getrandom(2) fails for such a page.
+TEST_F(RngDeviceTest, TheSourceIsNotGivenGuestMemory) {
+  driver_.Start(0);
+  driver_.queue(0).Add({{kBufferBase, 8, true}});
+  driver_.Kick(0);
+  ASSERT_NE(entropy_.last, nullptr);
+  for (const GuestMemoryRegion& region : driver_.memory().regions()) {
+    EXPECT_TRUE(entropy_.last < region.host || entropy_.last >= region.host + region.range.size());
+  }
 }
 
 TEST_F(RngDeviceTest, ARequestWithoutRoomNeedsAReset) {
