@@ -83,11 +83,10 @@ class Machine : private VcpuExitHandler, private LossHandler {
   ~Machine() override;
 
   absl::Status Start() { return Resume(); }
-  // Takes the vCPUs out of the guest, and lets them in again. Devices finish what they were rung for
-  // before Pause returns: from then on nothing is written to a disk.
-  // Pausing what is paused and resuming what runs changes nothing. DeadlineExceeded: a vCPU did not
-  // come out in time, because its console is not read; the guest runs on. After Start, before
-  // RequestStop.
+  // Takes the vCPUs out of the guest, and lets them in again. Devices finish what they were rung
+  // for before Pause returns: from then on nothing is written to a disk. Pausing what is paused and
+  // resuming what runs changes nothing. DeadlineExceeded: a vCPU did not come out in time, because
+  // its console is not read; the guest runs on. After Start, before RequestStop.
   absl::Status Pause();
   absl::Status Resume();
   bool is_paused() const { return is_paused_; }
