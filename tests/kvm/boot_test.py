@@ -101,7 +101,9 @@ class DevicesTest(KvmTest):
                 outcome = self.boot(program, "--disk", disk, kernel=kernel)
                 device = outcome.stats["mmio"]["devices"]["blk.disk0"]
                 accesses.append((device["reads"], device["writes"]))
-            self.assertGreater(outcome.stats["devices"]["blk.disk0"]["interrupts"], 10)
+            counters = outcome.stats["devices"]["blk.disk0"]
+            self.assertGreater(counters["requests"], 10)
+            self.assertGreater(counters["interrupts"], 0)  # several requests may share one
             self.assertEqual(accesses[0][0], 0)
             self.assertEqual(accesses[0], accesses[1], kernel)
 

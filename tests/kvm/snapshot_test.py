@@ -8,13 +8,18 @@ import re
 from kvm_guest import KvmTest  # first: it finds the folders of the others
 from workload import checksums
 
-# Of the guest that is saved and restored again and again; more for a soak.
-CYCLES = int(os.environ.get("FIRN_SNAPSHOT_CYCLES", "6"))
+# Of the guest that is saved and restored again and again: each way of loading memory once; more for a
+# soak.
+CYCLES = int(os.environ.get("FIRN_SNAPSHOT_CYCLES", "3"))
 CLONES = 16
 
-# $1: cycles. The guest is saved when it has done some rounds, killed, and restored with the disk as it
-# was then; each way of loading memory has its turn.
+# The guest is saved when it has done some rounds, killed, and restored with the disk as it was then; each
+# way of loading memory has its turn. RAN says for how long there was a firn whose guest could run.
 CYCLE = r"""
+now() { read -r uptime _ < /proc/uptime; echo "$uptime"; }
+ran() {  # SINCE: adds the time since then
+  ran=$(awk -v ran="$ran" -v since="$1" -v now="$(now)" 'BEGIN { print ran + now - since }')
+}
 wait_for() {  # LOG COUNT
   for i in $(seq 600); do
     [ "$(grep -c FIRN-ROUND "$1")" -ge "$2" ] && return
@@ -25,9 +30,12 @@ wait_for() {  # LOG COUNT
 }
 set -e
 cycle=0
+ran=0
 while [ $cycle -lt %(cycles)d ]; do
   wait_for log.$cycle 2 || { echo "cycle $cycle:"; tail -n 20 log.$cycle; exit 1; }
   firn pause vm.sock
+  ran $started
+  sleep 1  # the guest must not see it
   firn save vm.sock snapshot
   cp disk.img copy.img
   kill -9 $pid
@@ -36,11 +44,14 @@ while [ $cycle -lt %(cycles)d ]; do
   rm -f vm.sock
   cycle=$((cycle + 1))
   case $((cycle %% 3)) in 0) load=eager ;; 1) load=mapped ;; 2) load=demand ;; esac
+  started=$(now)
   firn restore snapshot --memory-load $load --api-sock vm.sock > log.$cycle 2>&1 &
   pid=$!
 done
 wait $pid || { echo "status $? at the end:"; tail -n 20 log.$cycle; exit 1; }
-tail -n 3 log.$cycle
+ran $started
+tail -n 4 log.$cycle
+echo "RAN $ran"
 """
 
 
@@ -51,10 +62,14 @@ class SnapshotTest(KvmTest):
         start = " ".join(f"'{word}'" for word in self.guest_arguments(
             "rounds", "--cpus", str(cpus), "--disk", "disk.img", "--api-sock", "vm.sock",
             kernel=kernel, words=(f"firn.rounds={rounds}",)))
-        result = self.sh(f"rm -rf snapshot log.* vm.sock\nfirn {start} > log.0 2>&1 &\npid=$!\n" +
-                         CYCLE % {"cycles": CYCLES}, timeout=60 + 20 * CYCLES)
+        result = self.sh(f"rm -rf snapshot log.* vm.sock\nread -r started _ < /proc/uptime\n"
+                         f"firn {start} > log.0 2>&1 &\npid=$!\n" + CYCLE % {"cycles": CYCLES},
+                         timeout=60 + 20 * CYCLES)
         self.assertEqual(result.status, 0, result.text[-3000:] + result.error_text[-1000:])
         self.assertIn("FIRN-TEST rounds: ok", result.text)
+        uptime, ran = (float(re.search(rf"{word} ([\d.]+)", result.text)[1])
+                       for word in ("FIRN-UPTIME", "RAN"))
+        self.assertLessEqual(uptime, ran, "the guest's time went on while it did not run")
         self.sh("rm -rf snapshot log.*")
 
     def test_6_1_guest_again_and_again(self):
