@@ -120,6 +120,8 @@ class BootTest(GuestTest):
 
 
 class WorkTest(GuestTest):
+    kernel_words = guest.QUICK_BOOT
+
     def check_checksums(self, cpus, seed):
         outcome = self.boot("checksum", "--cpus", str(cpus), words=[f"firn.seed={seed}"])
         printed = {}

@@ -9,6 +9,8 @@ from workload import REGISTERS, REGISTERS_ERRORS, checksums
 
 
 class BootTest(KvmTest):
+    kernel_words = ()
+
     def check(self, kernel, cpus):
         outcome = self.boot("interrupts", "--cpus", str(cpus), "--disk", self.blank_disk(), kernel=kernel)
         self.assertIn("firn: kvm hypervisor", outcome.stderr)

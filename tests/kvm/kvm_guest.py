@@ -17,7 +17,7 @@ sys.path += [str(ROOT / "tools/host"), str(ROOT / "tools/guest"), str(ROOT / "te
 # pylint: disable=wrong-import-position
 from arm64_host import Host  # noqa: E402
 from disk import make_disk  # noqa: E402
-from guest import Outcome, STATUS_POWER_OFF, initrd, kernel_image  # noqa: E402
+from guest import Outcome, QUICK_BOOT, STATUS_POWER_OFF, initrd, kernel_image  # noqa: E402
 
 # The static arm64 binary: bazel build --config=aarch64 --config=release //vmm:firn.stripped
 FIRN = os.environ.get("FIRN", str(ROOT / "out/kvm/firn"))
@@ -73,6 +73,7 @@ class KvmTest(unittest.TestCase):
 
     maxDiff = 2000
     host_name = "6.1"
+    kernel_words = QUICK_BOOT
 
     def run(self, result=None):
         try:
@@ -118,10 +119,10 @@ class KvmTest(unittest.TestCase):
         self.addCleanup(lambda: self.host.run(["rm", "-f", name]))
         return name
 
-    @staticmethod
-    def guest_arguments(program, *arguments, kernel="6.1", words=(), console="ttyS0"):
+    def guest_arguments(self, program, *arguments, kernel="6.1", words=(), console="ttyS0"):
         # quiet: a character of the serial console is an exit, and exits are slow where all is emulated.
-        cmdline = " ".join([f"console={console}", "quiet", "panic=-1", f"firn.test={program}", *words])
+        cmdline = " ".join([f"console={console}", "quiet", "panic=-1", f"firn.test={program}",
+                            *self.kernel_words, *words])
         return ["run", "--hypervisor=kvm", "--kernel", f"vmlinuz-{kernel}",
                 "--initrd", f"initrd-{kernel}", "--cmdline", cmdline, *arguments]
 
