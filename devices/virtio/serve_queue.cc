@@ -10,16 +10,19 @@ bool ServeQueue(ActiveQueues& queues, size_t index, DeviceCounters& counters, Se
   Virtqueue* queue = queues.queue(index);
   if (queue == nullptr || queue->IsIdle()) return false;
   queue->DisableNotifications();
-  // A driver that refills the queue from another vCPU must not hold this thread for ever.
+  // A driver that refills the queue from another vCPU must not hold this thread for ever, nor one
+  // that fills it with large requests for long: other devices and the API wait.
   uint32_t budget = queue->size();
+  uint64_t bytes = 0;
   bool more = true;
-  while (more && budget > 0) {
+  while (more && budget > 0 && bytes < kMaxBytesPerPass) {
     absl::StatusOr<std::optional<DescriptorChain>> chain = queue->Pop();
     absl::Status failure = chain.status();
     if (chain.ok() && *chain) {
       absl::StatusOr<uint32_t> written = serve(**chain);
       failure = written.status();
       if (written.ok()) {
+        bytes += (*chain)->readable_size() + (*chain)->writable_size();
         queue->Return(*std::move(*chain), *written);
         counters.requests.Add();
         --budget;

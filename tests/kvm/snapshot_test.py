@@ -107,7 +107,7 @@ rm -rf snapshot clone.*
     def test_clones_know_who_they_are(self):
         """16 of one snapshot, in one command: each another machine, with the host's time of day."""
         start = " ".join(f"'{word}'" for word in self.guest_arguments(
-            "identity", "--memory", "128M", "--api-sock", "vm.sock", kernel="7.2"))
+            "identity", "--memory", "192M", "--api-sock", "vm.sock", kernel="7.2"))
         result = self.sh(f"""
 rm -rf snapshot vm.sock
 firn {start} > log 2>&1 &
