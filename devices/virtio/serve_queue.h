@@ -22,8 +22,8 @@ inline constexpr uint64_t kMaxBytesPerPass = uint64_t{64} << 20;
 
 // Gives the chains that wait in queue `index` to `serve` and back to the driver, at most the
 // size of the queue of them and none after kMaxBytesPerPass, with the driver's doorbells off
-// meanwhile and one interrupt at the end. True where more wait. Does nothing where the queue is not in use, and leaves
-// no trace in guest memory where it is empty.
+// meanwhile and one interrupt at the end. True where more wait. Does nothing where the queue is
+// not in use, and leaves no trace in guest memory where it is empty.
 bool ServeQueue(ActiveQueues& queues, size_t index, DeviceCounters& counters, ServeChain serve);
 
 }  // namespace firn::virtio
