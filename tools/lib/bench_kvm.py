@@ -39,6 +39,13 @@ wait
 rm fifo
 """
 
+FIRST_INSTRUCTION = "first guest instruction"
+
+
+def moment(stats, event, clock):
+    """When an event of firn's timeline was, in ms of wall_ms or cpu_ms since the process started."""
+    return next(entry[clock] for entry in stats["time"]["timeline"] if entry["event"] == event)
+
 
 class KvmBench(Bench):
     def stats(self, *command):
@@ -53,10 +60,8 @@ class KvmBench(Bench):
                     times["firn"].append(float(self.sh(
                         TO_INIT, *self.firn(kernel, "forever", "--cpus", str(cpus),
                                             "--stats", "stats.json"))))
-                    timeline = self.get_json("stats.json")["time"]["timeline"]
-                    times["own"].append(next(
-                        entry["wall_ms"] for entry in timeline
-                        if entry["event"] == "first guest instruction") / 1000)
+                    times["own"].append(moment(self.get_json("stats.json"), FIRST_INSTRUCTION,
+                                               "wall_ms") / 1000)
                     times["qemu"].append(float(self.sh(
                         TO_INIT, *self.qemu(kernel, "forever", cpus))))
                 best = {name: min(seconds) for name, seconds in times.items()}
@@ -111,13 +116,10 @@ class KvmBench(Bench):
         self.row("… for each disk", f"{(len(drives) - len(base)) / 4:.1f}")
         for memory in ("256M", "4G"):
             stats = self.stats(*self.firn("6.1", "hello", memory=memory))
-            first = next(entry for entry in stats["time"]["timeline"]
-                         if entry["event"] == "first guest instruction")
-            loaded = next(entry for entry in stats["time"]["timeline"]
-                          if entry["event"] == "machine created")
+            first = moment(stats, FIRST_INSTRUCTION, "cpu_ms")
+            created = moment(stats, "machine created", "cpu_ms")
             self.row(f"CPU time, exec to first KVM_RUN, {memory}",
-                     f"{first['cpu_ms']:.0f} ms, {loaded['cpu_ms']:.0f} ms of it before the kernel "
-                     "is read and copied")
+                     f"{first:.0f} ms, {created:.0f} ms of it before the kernel is read and copied")
 
     def memory(self):
         firn = int(self.sh(PSS, *self.firn("6.1", "forever"))) / 1024
