@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // Unicorn's hooks give an exception's number but not its syndrome, and it fills no ESR_EL1. Nor has
 // it a register for the exclusive monitor. Both are in the saved context; where, differs between
-// versions. So they are searched for.
+// versions. So they are searched for, and so is what a hook keeps (hooked_regions.h).
 #include <unicorn/unicorn.h>
 
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "hypervisor/software/engine.h"
+#include "hypervisor/software/hooked_regions.h"
 
 namespace firn::software {
 namespace {
@@ -63,6 +65,12 @@ constexpr MonitorProbe kMonitorProbes[] = {
 };
 
 void StopHook(uc_engine* uc, uint32_t, void*) { uc_emu_stop(uc); }
+void IgnoreBlock(uc_engine*, uint64_t, uint32_t, void*) {}
+
+absl::Status DoesNotFit(std::string_view why) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("Unicorn ", Engine::Version(), " does not fit: ", why));
+}
 
 void ExecuteCode(uc_engine* uc, absl::Span<const uint32_t> code) {
   const uint64_t size = code.size() * sizeof(uint32_t);
@@ -94,27 +102,27 @@ absl::StatusOr<size_t> Find(uc_engine* uc, uc_context* context, std::string_view
     std::erase_if(offsets, [&](size_t offset) { return !probe.Matches(bytes + offset); });
   }
   if (offsets.size() == 1) return offsets[0];
-  return absl::FailedPreconditionError(
-      absl::StrCat("Unicorn ", Engine::Version(), " does not fit: its ", what, " is in ",
-                   offsets.size(), " places of a saved context instead of one"));
+  return DoesNotFit(absl::StrCat("its ", what, " is in ", offsets.size(),
+                                 " places of a saved context instead of one"));
 }
 
 }  // namespace
 
-absl::StatusOr<ContextLayout> Engine::Calibrate() {
+absl::StatusOr<EngineLayout> Engine::Calibrate() {
   unsigned major = 0, minor = 0;
   uc_version(&major, &minor);
   if (major != 2 || minor < 1) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("Unicorn ", Version(),
-                     " does not fit: firn needs 2.1 or newer (older ones look memory up by "
-                     "virtual address)"));
+    return DoesNotFit("firn needs 2.1 or newer (older ones look memory up by virtual address)");
   }
   absl::StatusOr<std::unique_ptr<Engine>> engine = Open({}, nullptr);
   if (!engine.ok()) return engine.status();
   uc_engine* uc = (*engine)->uc_;
   uc_hook handle;
   uc_hook_add(uc, &handle, UC_HOOK_INTR, reinterpret_cast<void*>(StopHook), nullptr, 1, 0);
+  uc_hook block_hook = 0;
+  uc_hook_add(uc, &block_hook, UC_HOOK_BLOCK, reinterpret_cast<void*>(IgnoreBlock), uc, 1, 0);
+  const std::optional<size_t> regions =
+      HookedRegions::FindOffset(block_hook, reinterpret_cast<void*>(IgnoreBlock), uc);
   uc_mem_map(uc, kCodeAddress, 0x1000, UC_PROT_ALL);
 
   uc_context* context = (*engine)->scratch_;
@@ -126,10 +134,15 @@ absl::StatusOr<ContextLayout> Engine::Calibrate() {
   if (!monitor.ok()) return monitor.status();
   const auto* reset_state = reinterpret_cast<const std::byte*>((*engine)->reset_state_);
   if (memcmp(reset_state + *monitor, &kNoneMarked, sizeof(kNoneMarked)) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "Unicorn ", Version(), " does not fit: its exclusive monitor marks something at reset"));
+    return DoesNotFit("its exclusive monitor marks something at reset");
   }
-  return ContextLayout{.exception_offset = *exception, .monitor_offset = *monitor};
+  // By now some blocks were translated.
+  if (!regions || HookedRegions(block_hook, *regions).size() == 0) {
+    return DoesNotFit("its hooks keep what they know of translated blocks elsewhere");
+  }
+  return EngineLayout{.exception_offset = *exception,
+                      .monitor_offset = *monitor,
+                      .hooked_regions_offset = *regions};
 }
 
 }  // namespace firn::software

@@ -7,16 +7,18 @@ namespace firn::software {
 namespace {
 
 TEST(CalibrationTest, InstalledUnicornFits) {
-  const absl::StatusOr<ContextLayout> layout = Engine::Calibrate();
+  const absl::StatusOr<EngineLayout> layout = Engine::Calibrate();
   ASSERT_TRUE(layout.ok()) << layout.status();
   EXPECT_GT(layout->exception_offset, 0u);
   EXPECT_GT(layout->monitor_offset, 0u);
+  EXPECT_GT(layout->hooked_regions_offset, 0u);
 }
 
 TEST(CalibrationTest, RepeatsItself) {
-  const absl::StatusOr<ContextLayout> one = Engine::Calibrate(), other = Engine::Calibrate();
+  const absl::StatusOr<EngineLayout> one = Engine::Calibrate(), other = Engine::Calibrate();
   EXPECT_EQ(one->exception_offset, other->exception_offset);
   EXPECT_EQ(one->monitor_offset, other->monitor_offset);
+  EXPECT_EQ(one->hooked_regions_offset, other->hooked_regions_offset);
 }
 
 TEST(CalibrationTest, VersionHasThreeNumbers) {

@@ -20,7 +20,7 @@ constexpr uint64_t kMpidrRes1 = uint64_t{1} << 31;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Cpu>> Cpu::Create(const ContextLayout& layout, uint32_t index,
+absl::StatusOr<std::unique_ptr<Cpu>> Cpu::Create(const EngineLayout& layout, uint32_t index,
                                                  uint32_t id, MachineClock* clock,
                                                  MemoryMap* memory, CpuBus* bus) {
   std::unique_ptr<Cpu> cpu(new Cpu(index, id, clock, memory, bus));

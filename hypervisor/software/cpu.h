@@ -57,7 +57,7 @@ class Cpu : public EngineClient {
  public:
   enum class Power { kOff, kRunnable, kWaiting };
 
-  static absl::StatusOr<std::unique_ptr<Cpu>> Create(const ContextLayout& layout, uint32_t index,
+  static absl::StatusOr<std::unique_ptr<Cpu>> Create(const EngineLayout& layout, uint32_t index,
                                                      uint32_t id, MachineClock* clock,
                                                      MemoryMap* memory, CpuBus* bus);
   ~Cpu() override;

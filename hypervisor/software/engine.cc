@@ -59,13 +59,10 @@ uint32_t SysHook(uc_engine*, uc_arm64_reg, const uc_arm64_cp_reg* reg, void* use
   Client(user)->OnSys(Decode(reg), reg->val);
   return 0;
 }
-void TranslatedHook(uc_engine*, uc_tb* block, uc_tb*, void* user) {
-  Client(user)->OnTranslated(block->pc, block->size);
-}
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const ContextLayout& layout,
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineLayout& layout,
                                                      EngineClient* client) {
   std::unique_ptr<Engine> engine(new Engine(layout, client));
   if (absl::Status status = engine->Initialize(); !status.ok()) return status;
@@ -102,8 +99,14 @@ void Engine::BlockHook(uc_engine*, uint64_t pc, uint32_t size, void* user) {
     engine->client_->OnCountdown(pc);
 }
 
+void Engine::TranslatedHook(uc_engine*, uc_tb* block, uc_tb*, void* user) {
+  Engine* engine = static_cast<Engine*>(user);
+  engine->hooked_regions_.OnTranslated();
+  engine->client_->OnTranslated(block->pc, block->size);
+}
+
 absl::Status Engine::AddHooks() {
-  uc_hook handle;
+  uc_hook handle = 0;
   const auto add = [&](int type, void* function, void* user) {
     return UnicornError(uc_hook_add(uc_, &handle, type, function, user, 1, 0), "hook_add");
   };
@@ -113,7 +116,9 @@ absl::Status Engine::AddHooks() {
   };
   absl::Status status = add(UC_HOOK_INTR, reinterpret_cast<void*>(InterruptHook), client_);
   status.Update(add(UC_HOOK_BLOCK, reinterpret_cast<void*>(BlockHook), this));
-  status.Update(add(UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(TranslatedHook), client_));
+  if (!status.ok()) return status;
+  hooked_regions_ = HookedRegions(handle, layout_.hooked_regions_offset);
+  status.Update(add(UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(TranslatedHook), this));
   status.Update(add_instruction(reinterpret_cast<void*>(MrsHook), UC_ARM64_INS_MRS));
   status.Update(add_instruction(reinterpret_cast<void*>(MsrHook), UC_ARM64_INS_MSR));
   status.Update(add_instruction(reinterpret_cast<void*>(SysHook), UC_ARM64_INS_SYS));

@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "hypervisor/register_id.h"
+#include "hypervisor/software/hooked_regions.h"
 
 namespace firn::software {
 
@@ -68,10 +69,13 @@ struct BlockCount {
   uint64_t end = 0;
 };
 
-// Where calibration found in a saved context what Unicorn has no register for.
-struct ContextLayout {
+// Where calibration found what Unicorn has no call for.
+struct EngineLayout {
+  // In a saved context.
   size_t exception_offset = 0;
   size_t monitor_offset = 0;  // the address that the exclusive monitor has marked; all ones: none
+  // In a hook.
+  size_t hooked_regions_offset = 0;
 };
 
 // Thread rules: one thread at a time, Stop included.
@@ -79,16 +83,17 @@ class Engine {
  public:
   // An engine with `client`'s hooks, in the architectural reset state at EL1h with interrupts
   // masked. `layout` is that of Calibrate. Unicorn errors are Internal, naming the call.
-  static absl::StatusOr<std::unique_ptr<Engine>> Open(const ContextLayout& layout,
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(const EngineLayout& layout,
                                                       EngineClient* client);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   // Finds the exception record in Unicorn's saved contexts by executing SVC and HVC with known
-  // immediates, and the exclusive monitor by LDXP of known words. FailedPrecondition, naming the
-  // version, where that does not give one place for each.
-  static absl::StatusOr<ContextLayout> Calibrate();
+  // immediates, and the exclusive monitor by LDXP of known words; and in a hook the table of its
+  // regions, which must then have some. FailedPrecondition, naming the version, where that does not
+  // give one place for each.
+  static absl::StatusOr<EngineLayout> Calibrate();
   // "2.1.1"
   static std::string Version();
 
@@ -107,6 +112,7 @@ class Engine {
   void Stop();
   bool stop_requested() const { return stop_requested_; }
   BlockCount& block_count() { return block_count_; }
+  const HookedRegions& hooked_regions() const { return hooked_regions_; }
 
   // Drops stage 1 and stage 2 translations. Not inside a client method.
   void FlushTlb();
@@ -150,15 +156,16 @@ class Engine {
   void WriteSystemRegister(SystemRegister reg, uint64_t value);
 
  private:
-  explicit Engine(const ContextLayout& layout, EngineClient* client)
+  explicit Engine(const EngineLayout& layout, EngineClient* client)
       : layout_(layout), client_(client) {}
   absl::Status Initialize();
   absl::Status AddHooks();
   static void BlockHook(uc_engine* uc, uint64_t pc, uint32_t size, void* user);
+  static void TranslatedHook(uc_engine* uc, uc_tb* block, uc_tb* previous, void* user);
   uint64_t Read(int reg) const;
   void Write(int reg, uint64_t value);
 
-  const ContextLayout layout_;
+  const EngineLayout layout_;
   EngineClient* const client_;
   uc_engine* uc_ = nullptr;
   uc_context* reset_state_ = nullptr;
@@ -166,6 +173,7 @@ class Engine {
   uint64_t vttbr_ = 0, vtcr_ = 0;
   bool stop_requested_ = false;
   BlockCount block_count_;
+  HookedRegions hooked_regions_;  // of BlockHook
 };
 
 }  // namespace firn::software

@@ -14,7 +14,7 @@ constexpr uint32_t kMaxVcpus = 8;
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const SoftwareOptions& options,
-                                                         const ContextLayout& layout,
+                                                         const EngineLayout& layout,
                                                          int ipa_bits) {
   absl::StatusOr<std::unique_ptr<MemoryMap>> memory = MemoryMap::Create(ipa_bits);
   if (!memory.ok()) return memory.status();
@@ -24,7 +24,7 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const SoftwareOptions& 
       new Machine(options, layout, ipa_bits, *std::move(memory), *std::move(irq_fds)));
 }
 
-Machine::Machine(const SoftwareOptions& options, const ContextLayout& layout, int ipa_bits,
+Machine::Machine(const SoftwareOptions& options, const EngineLayout& layout, int ipa_bits,
                  std::unique_ptr<MemoryMap> memory, IrqFds irq_fds)
     : options_(options),
       layout_(layout),

@@ -34,7 +34,7 @@ namespace firn::software {
 class Machine : public CpuBus, public gicv5::Machine {
  public:
   static absl::StatusOr<std::unique_ptr<Machine>> Create(const SoftwareOptions& options,
-                                                         const ContextLayout& layout, int ipa_bits);
+                                                         const EngineLayout& layout, int ipa_bits);
   ~Machine() override;
 
   // Access from outside Run: waits until the slice in progress has ended, which it hastens.
@@ -113,7 +113,7 @@ class Machine : public CpuBus, public gicv5::Machine {
     std::atomic<bool> waits = false;  // in Run, for its exit or a turn to execute
   };
 
-  Machine(const SoftwareOptions& options, const ContextLayout& layout, int ipa_bits,
+  Machine(const SoftwareOptions& options, const EngineLayout& layout, int ipa_bits,
           std::unique_ptr<MemoryMap> memory, IrqFds irq_fds);
 
   bool CanExecute() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -136,7 +136,7 @@ class Machine : public CpuBus, public gicv5::Machine {
   Cpu* FindCpu(uint64_t mpidr);
 
   const SoftwareOptions options_;
-  const ContextLayout layout_;
+  const EngineLayout layout_;
   const int ipa_bits_;
   MachineClock clock_;
   std::unique_ptr<MemoryMap> memory_;

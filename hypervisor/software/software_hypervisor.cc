@@ -13,7 +13,7 @@ namespace {
 
 class SoftwareHypervisor : public Hypervisor {
  public:
-  SoftwareHypervisor(const SoftwareOptions& options, const ContextLayout& layout)
+  SoftwareHypervisor(const SoftwareOptions& options, const EngineLayout& layout)
       : options_(options), layout_(layout) {}
 
   std::string_view name() const override { return "software"; }
@@ -34,14 +34,14 @@ class SoftwareHypervisor : public Hypervisor {
 
  private:
   const SoftwareOptions options_;
-  const ContextLayout layout_;
+  const EngineLayout layout_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Hypervisor>> CreateSoftwareHypervisor(
     const SoftwareOptions& options) {
-  absl::StatusOr<ContextLayout> layout = Engine::Calibrate();
+  absl::StatusOr<EngineLayout> layout = Engine::Calibrate();
   if (!layout.ok()) return layout.status();
   return std::make_unique<SoftwareHypervisor>(options, *layout);
 }
