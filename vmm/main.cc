@@ -30,8 +30,8 @@ int main(int argc, char** argv) {
   firn::Timeline timeline(&firn::ReadHostTimes);
   timeline.Mark("process started");
   FillStandardFileDescriptors();
-  // One heap. A heap for each thread, which glibc makes otherwise, costs memory and system calls, and
-  // firn's threads allocate little.
+  // One heap. A heap for each thread, which glibc makes otherwise, costs memory and system calls,
+  // and firn's threads allocate little.
   mallopt(M_ARENA_MAX, 1);
   firn::UseSmallStacks();
   absl::InitializeLog();

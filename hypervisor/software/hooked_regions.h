@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // Unicorn's list of the blocks that it has translated under a block hook, kept short.
 //
-// Unicorn notes the address and size of each such block, to drop their translations when the hook is
-// deleted, and never forgets one. A guest whose programs load at random addresses makes new blocks for
-// as long as it runs: some 5 MB of notes a second. firn deletes no hook before it closes the engine, so
-// the notes serve nothing. Unicorn has no call that ends them; where a hook keeps its table, differs
-// between versions, and is searched for (Engine::Calibrate).
+// Unicorn notes the address and size of each such block, to drop their translations when the hook
+// is deleted, and never forgets one. A guest whose programs load at random addresses makes new
+// blocks for as long as it runs: some 5 MB of notes a second. firn deletes no hook before it closes
+// the engine, so the notes serve nothing. Unicorn has no call that ends them; where a hook keeps
+// its table, differs between versions, and is searched for (Engine::Calibrate).
 #ifndef FIRN_HYPERVISOR_SOFTWARE_HOOKED_REGIONS_H_
 #define FIRN_HYPERVISOR_SOFTWARE_HOOKED_REGIONS_H_
 

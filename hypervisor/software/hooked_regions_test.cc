@@ -52,8 +52,7 @@ void Execute(unsigned blocks, CountingClient& client) {
   absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(*layout, &client);
   ASSERT_TRUE(engine.ok()) << engine.status();
   client.engine = engine->get();
-  ASSERT_TRUE(
-      (*engine)->MapMemory(kCodeAddress, size, static_cast<std::byte*>(memory.get())).ok());
+  ASSERT_TRUE((*engine)->MapMemory(kCodeAddress, size, static_cast<std::byte*>(memory.get())).ok());
   (*engine)->block_count().countdown = INT64_MAX;
   (*engine)->SetPc(kCodeAddress);
   bool stopped = false;

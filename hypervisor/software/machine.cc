@@ -14,8 +14,7 @@ constexpr uint32_t kMaxVcpus = 8;
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const SoftwareOptions& options,
-                                                         const EngineLayout& layout,
-                                                         int ipa_bits) {
+                                                         const EngineLayout& layout, int ipa_bits) {
   absl::StatusOr<std::unique_ptr<MemoryMap>> memory = MemoryMap::Create(ipa_bits);
   if (!memory.ok()) return memory.status();
   absl::StatusOr<IrqFds> irq_fds = IrqFds::Create();
