@@ -16,6 +16,14 @@ class ByteSink {
   // Called with the device's lock held, from a vCPU thread or the event loop: takes all of `data`,
   // must not block for long and must not call the device. `data` may be guest memory: copy it once.
   virtual void Write(absl::Span<const std::byte> data) = 0;
+
+  // As Write, but never waits for whoever reads: takes what there is room for, from the front, and
+  // returns how much. After less than all, the owner of the sink lets the device know when there is
+  // room again.
+  virtual size_t Offer(absl::Span<const std::byte> data) {
+    Write(data);
+    return data.size();
+  }
 };
 
 }  // namespace firn

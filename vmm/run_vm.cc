@@ -168,9 +168,15 @@ class Session {
       case ConsoleConfig::Output::kStdio:
         break;
     }
-    absl::StatusOr<std::unique_ptr<ConsoleOutput>> output =
-        ConsoleOutput::Start(fd, signals_->fd(), [this](const absl::Status& error) {
+    absl::StatusOr<std::unique_ptr<ConsoleOutput>> output = ConsoleOutput::Start(
+        fd, signals_->fd(),
+        [this](const absl::Status& error) {
           loop_->Post([this, error] { OnConsoleError(error); });
+        },
+        [this] {
+          loop_->Post([this] {
+            if (machine_ != nullptr) machine_->OnConsoleRoom();
+          });
         });
     if (!output.ok()) return output.status();
     output_ = *std::move(output);

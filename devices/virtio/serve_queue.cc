@@ -19,13 +19,17 @@ bool ServeQueue(ActiveQueues& queues, size_t index, DeviceCounters& counters, Se
     absl::StatusOr<std::optional<DescriptorChain>> chain = queue->Pop();
     absl::Status failure = chain.status();
     if (chain.ok() && *chain) {
-      absl::StatusOr<uint32_t> written = serve(**chain);
+      absl::StatusOr<std::optional<uint32_t>> written = serve(**chain);
       failure = written.status();
-      if (written.ok()) {
+      if (written.ok() && *written) {
         bytes += (*chain)->readable_size() + (*chain)->writable_size();
-        queue->Return(*std::move(*chain), *written);
+        queue->Return(*std::move(*chain), **written);
         counters.requests.Add();
         --budget;
+      } else if (written.ok()) {
+        queue->PutBack(*std::move(*chain));
+        queue->EnableNotifications();
+        more = false;
       }
     } else if (chain.ok()) {
       more = queue->EnableNotifications();

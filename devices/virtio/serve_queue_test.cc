@@ -39,7 +39,8 @@ class ServeQueueTest : public ::testing::Test {
   // True where more wait.
   bool Serve() {
     return ServeQueue(queues_, 0, counters_,
-                      [this](const DescriptorChain&) -> absl::StatusOr<uint32_t> {
+                      [this](const DescriptorChain&) -> absl::StatusOr<std::optional<uint32_t>> {
+                        if (served_ == can_serve_) return std::nullopt;
                         ++served_;
                         return 0;
                       });
@@ -52,6 +53,7 @@ class ServeQueueTest : public ::testing::Test {
   ActiveQueues queues_;
   DeviceCounters counters_;
   int served_ = 0;
+  int can_serve_ = 1000;
 };
 
 TEST_F(ServeQueueTest, OneInterruptForAllThatWait) {
@@ -61,6 +63,25 @@ TEST_F(ServeQueueTest, OneInterruptForAllThatWait) {
   EXPECT_EQ(notifier_.interrupts, 1);
   EXPECT_FALSE(Serve());
   EXPECT_EQ(notifier_.interrupts, 1);
+}
+
+TEST_F(ServeQueueTest, WhatCannotBeServedStays) {
+  can_serve_ = 2;
+  for (int i = 0; i < 5; ++i) driver_.Add({{kBufferBase, 16, true}});
+  EXPECT_FALSE(Serve());
+  EXPECT_EQ(driver_.used_index(), 2);
+  EXPECT_EQ(notifier_.interrupts, 1);
+  EXPECT_FALSE(Serve());
+  EXPECT_EQ(driver_.used_index(), 2);
+  EXPECT_EQ(notifier_.interrupts, 1);
+  EXPECT_EQ(counters_.requests.value(), 2u);
+
+  can_serve_ = 1000;
+  EXPECT_FALSE(Serve());
+  EXPECT_EQ(served_, 5);
+  EXPECT_EQ(driver_.used_index(), 5);
+  EXPECT_EQ(notifier_.interrupts, 2);
+  EXPECT_EQ(notifier_.failures, 0);
 }
 
 // One chain may have the same memory again and again: few of them are a lot of work.

@@ -57,6 +57,11 @@ absl::StatusOr<std::optional<DescriptorChain>> Virtqueue::Pop() {
   return *std::move(chain);
 }
 
+void Virtqueue::PutBack(DescriptorChain chain) {
+  CHECK(chain.head_.has_value()) << "a descriptor chain was returned already";
+  --position_.next_avail;
+}
+
 void Virtqueue::Return(DescriptorChain chain, uint32_t written) {
   CHECK(chain.head_.has_value()) << "a descriptor chain was returned twice";
   CHECK_LE(written, chain.writable_size_);

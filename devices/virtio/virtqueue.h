@@ -45,6 +45,10 @@ class Virtqueue {
   // ahead than the queue is long.
   absl::StatusOr<std::optional<DescriptorChain>> Pop();
 
+  // Undoes the last Pop, whose chain this is: it will come again, and is then read anew. Before any
+  // other call.
+  void PutBack(DescriptorChain chain);
+
   // Gives a chain of this queue back. The device wrote into the first `written` bytes of its
   // writable buffers, at most: those are logged as dirty.
   void Return(DescriptorChain chain, uint32_t written);

@@ -67,6 +67,23 @@ TEST_F(VirtqueueTest, AChainGivesItsBuffersInOrderAndComesBack) {
   EXPECT_EQ(driver_.used(0).length, 513u);
 }
 
+TEST_F(VirtqueueTest, AChainThatIsPutBackComesAgain) {
+  Virtqueue queue = Make(0);
+  const uint16_t first = driver_.Add({{kBufferBase, 5, false}});
+  driver_.Add({{kBufferBase + 0x100, 6, false}});
+  auto popped = queue.Pop();
+  ASSERT_TRUE(popped.ok() && *popped);
+  queue.PutBack(**std::move(popped));
+  EXPECT_FALSE(queue.IsIdle());
+  EXPECT_EQ(driver_.used_index(), 0);
+  auto again = queue.Pop();
+  ASSERT_TRUE(again.ok() && *again);
+  EXPECT_EQ((*again)->readable_size(), 5u);
+  queue.Return(**std::move(again), 0);
+  EXPECT_EQ(driver_.used(0).id, first);
+  EXPECT_EQ((**queue.Pop()).readable_size(), 6u);
+}
+
 TEST_F(VirtqueueTest, IndicesWrapAroundAt65536) {
   Virtqueue queue = Make(kFeatureEventIndex);
   for (int i = 0; i < 65536 + 3 * kSize; ++i) {

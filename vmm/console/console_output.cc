@@ -26,12 +26,13 @@ constexpr size_t kWorthWriting = PIPE_BUF;
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ConsoleOutput>> ConsoleOutput::Start(
-    int fd, int ending_fd, std::function<void(absl::Status)> on_error) {
+    int fd, int ending_fd, std::function<void(absl::Status)> on_error,
+    std::function<void()> on_room) {
   absl::StatusOr<EventFd> abandoned = EventFd::Create();
   if (!abandoned.ok()) return abandoned.status();
   // Not make_unique: private; destroyed by hand where no thread exists to be joined.
-  ConsoleOutput* output =
-      new ConsoleOutput(fd, ending_fd, *std::move(abandoned), std::move(on_error));
+  ConsoleOutput* output = new ConsoleOutput(fd, ending_fd, *std::move(abandoned),
+                                            std::move(on_error), std::move(on_room));
   output->buffer_.reserve(kBufferSize);
   const absl::StatusOr<pthread_t> thread =
       StartThread("console", "console output", &ThreadMain, output);
@@ -63,12 +64,24 @@ void ConsoleOutput::Write(absl::Span<const std::byte> data) {
   while (!data.empty()) {
     absl::MutexLock lock(&mutex_, absl::Condition(&has_room));
     if (given_up_) return;
-    const size_t size = std::min(data.size(), kBufferSize - buffer_.size());
-    const std::string_view piece(reinterpret_cast<const char*>(data.data()), size);
-    buffer_.append(piece);
-    is_due_ = is_due_ || buffer_.size() >= kWorthWriting || piece.find('\n') != piece.npos;
-    data.remove_prefix(size);
+    data.remove_prefix(Append(data));
   }
+}
+
+size_t ConsoleOutput::Offer(absl::Span<const std::byte> data) {
+  absl::MutexLock lock(&mutex_);
+  if (given_up_) return data.size();
+  const size_t taken = Append(data);
+  room_is_wanted_ = room_is_wanted_ || taken < data.size();
+  return taken;
+}
+
+size_t ConsoleOutput::Append(absl::Span<const std::byte> data) {
+  const size_t size = std::min(data.size(), kBufferSize - buffer_.size());
+  const std::string_view piece(reinterpret_cast<const char*>(data.data()), size);
+  buffer_.append(piece);
+  is_due_ = is_due_ || buffer_.size() >= kWorthWriting || piece.find('\n') != piece.npos;
+  return size;
 }
 
 void ConsoleOutput::GiveUp() {
@@ -107,23 +120,32 @@ void ConsoleOutput::WriterLoop() {
   };
   std::string taken;
   taken.reserve(kBufferSize);
-  while (true) {
+  bool goes_on = true;
+  while (goes_on) {
     {
       absl::MutexLock lock(&mutex_);
       is_writing_ = false;
       mutex_.Await(absl::Condition(&has_work));
       mutex_.AwaitWithTimeout(absl::Condition(&is_due), kLinger);
-      if (given_up_ || buffer_.empty()) return;
+      goes_on = !given_up_ && !buffer_.empty();
       taken.swap(buffer_);
       is_due_ = false;
-      is_writing_ = true;
+      is_writing_ = goes_on;
     }
-    if (!WriteOut(taken)) {
-      GiveUp();
-      return;
-    }
+    TellOfRoom();
+    goes_on = goes_on && WriteOut(taken);
     taken.clear();
   }
+  GiveUp();
+  TellOfRoom();
+}
+
+void ConsoleOutput::TellOfRoom() {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!std::exchange(room_is_wanted_, false)) return;
+  }
+  on_room_();
 }
 
 bool ConsoleOutput::WriteOut(std::string_view data) {

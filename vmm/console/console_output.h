@@ -2,9 +2,10 @@
 // Where the guest's console output goes: a file descriptor with a thread of its own that writes.
 //
 // What has no newline yet is written a moment later, so that a guest that writes byte by byte
-// does not cost a write each. vCPU threads only append to a bounded buffer. A reader that stalls (a
-// pager, a full pipe) thus holds up the guest, as a slow terminal would, but nothing else: signals
-// still end firn, for Abandon lets go of whoever waits.
+// does not cost a write each. Others only append to a bounded buffer. A reader that stalls (a
+// pager, a full pipe) thus holds up the guest, as a slow terminal would: a vCPU that writes to its
+// serial port waits, and what it sends through a queue stays there (Offer). Signals still end firn,
+// for Abandon lets go of whoever waits.
 #ifndef FIRN_VMM_CONSOLE_CONSOLE_OUTPUT_H_
 #define FIRN_VMM_CONSOLE_CONSOLE_OUTPUT_H_
 
@@ -35,15 +36,20 @@ class ConsoleOutput final : public ByteSink {
   // Writes to `fd`; once `ending_fd` (-1: none) is readable, a reader that stalls longer than
   // kGrace is abandoned. Both are borrowed and outlive this. `on_error` is called once, on the
   // writer's thread, when a write fails for good (EPIPE, ENOSPC): what comes later is dropped.
+  // `on_room` is called there when Offer would take something again after it had not taken all.
   // Errors: those of pthread_create and eventfd.
   static absl::StatusOr<std::unique_ptr<ConsoleOutput>> Start(
-      int fd, int ending_fd, std::function<void(absl::Status)> on_error);
+      int fd, int ending_fd, std::function<void(absl::Status)> on_error,
+      std::function<void()> on_room);
 
   // Writes what is left, and ends the thread. Waits for a reader that stalls, unless abandoned.
   ~ConsoleOutput() override;
 
   // Appends `data`; waits while the buffer is full. Any thread.
   void Write(absl::Span<const std::byte> data) override;
+
+  // Appends what there is room for. Any thread.
+  size_t Offer(absl::Span<const std::byte> data) override;
 
   // Drops what is not written, now and later, and lets go of everybody who waits. Any thread.
   void Abandon();
@@ -53,11 +59,12 @@ class ConsoleOutput final : public ByteSink {
 
  private:
   ConsoleOutput(int fd, int ending_fd, EventFd abandoned,
-                std::function<void(absl::Status)> on_error)
+                std::function<void(absl::Status)> on_error, std::function<void()> on_room)
       : fd_(fd),
         ending_fd_(ending_fd),
         abandoned_(std::move(abandoned)),
-        on_error_(std::move(on_error)) {}
+        on_error_(std::move(on_error)),
+        on_room_(std::move(on_room)) {}
 
   static void* ThreadMain(void* self);
   void WriterLoop();
@@ -65,11 +72,16 @@ class ConsoleOutput final : public ByteSink {
   bool WriteOut(std::string_view data);
   bool WaitUntilWritable();
   void GiveUp();
+  // Calls on_room where it is owed.
+  void TellOfRoom();
+  // What there is room for, appended.
+  size_t Append(absl::Span<const std::byte> data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int fd_;
   const int ending_fd_;
   const EventFd abandoned_;  // readable from Abandon on
   const std::function<void(absl::Status)> on_error_;
+  const std::function<void()> on_room_;
   pthread_t thread_ = {};
 
   absl::Mutex mutex_;
@@ -77,6 +89,7 @@ class ConsoleOutput final : public ByteSink {
   // The buffer holds a whole line, or enough to be worth a write.
   bool is_due_ ABSL_GUARDED_BY(mutex_) = false;
   bool given_up_ ABSL_GUARDED_BY(mutex_) = false;
+  bool room_is_wanted_ ABSL_GUARDED_BY(mutex_) = false;  // on_room is owed
   bool is_writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
 };

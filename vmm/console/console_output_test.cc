@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@
 #include <thread>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "hypervisor/errno_status.h"
 
 namespace firn {
@@ -31,10 +34,30 @@ class ConsoleOutputTest : public ::testing::Test {
     EXPECT_EQ(pipe2(fds, O_CLOEXEC), 0);
     reader_.Reset(fds[0]);
     writer_.Reset(fds[1]);
-    output_ = *ConsoleOutput::Start(writer_.get(), ending_.fd(), [this](absl::Status status) {
-      error_ = status;
-      failed_.Notify();
-    });
+    output_ = *ConsoleOutput::Start(
+        writer_.get(), ending_.fd(),
+        [this](const absl::Status& status) {
+          error_ = status;
+          failed_.Notify();
+        },
+        [this] { room_.Signal(); });
+  }
+  // Until nothing more is taken: the pipe and the buffer are full.
+  size_t OfferUntilFull() {
+    const std::string text(10000, 'x');
+    size_t taken = 0;
+    for (size_t refused = 0; refused < 100;) {
+      const size_t part = output_->Offer(Bytes(text));
+      taken += part;
+      refused = part == 0 ? refused + 1 : 0;
+      // The thread may be about to take the buffer for the pipe.
+      if (part == 0) absl::SleepFor(absl::Milliseconds(1));
+    }
+    return taken;
+  }
+  bool IsThereRoom(int timeout_ms) {
+    pollfd room = {.fd = room_.fd(), .events = POLLIN, .revents = 0};
+    return poll(&room, 1, timeout_ms) == 1;
   }
   std::string ReadExactly(size_t size) {
     std::string text(size, '\0');
@@ -52,6 +75,7 @@ class ConsoleOutputTest : public ::testing::Test {
   EventFd ending_ = *EventFd::Create();
   absl::Status error_;
   absl::Notification failed_;
+  EventFd room_ = *EventFd::Create();
   std::unique_ptr<ConsoleOutput> output_;
 };
 
@@ -125,6 +149,45 @@ TEST_F(ConsoleOutputTest, FinishWithinAbandonsAStalledReader) {
   guest.join();
 }
 
+TEST_F(ConsoleOutputTest, OfferTakesWhatThereIsRoomForAndTellsOfMore) {
+  const size_t taken = OfferUntilFull();
+  room_.Take();
+  EXPECT_GE(taken, 100000u);
+  EXPECT_EQ(output_->Offer(Bytes("y")), 0u);
+  EXPECT_FALSE(IsThereRoom(0));
+  EXPECT_EQ(ReadExactly(taken), std::string(taken, 'x'));
+  EXPECT_TRUE(IsThereRoom(60'000));
+  EXPECT_EQ(output_->Offer(Bytes("z")), 1u);
+  EXPECT_EQ(ReadExactly(1), "z");
+}
+
+TEST_F(ConsoleOutputTest, NobodyIsToldOfRoomWhoFoundEnough) {
+  EXPECT_EQ(output_->Offer(Bytes("x")), 1u);
+  EXPECT_EQ(ReadExactly(1), "x");
+  output_.reset();
+  EXPECT_FALSE(IsThereRoom(0));
+}
+
+// Who waits for room must go on, though nothing is written any more.
+TEST_F(ConsoleOutputTest, ThereIsRoomOnceTheReaderIsGone) {
+  OfferUntilFull();
+  room_.Take();
+  EXPECT_EQ(output_->Offer(Bytes("y")), 0u);
+  reader_.Reset();
+  EXPECT_TRUE(IsThereRoom(60'000));
+  EXPECT_EQ(output_->Offer(Bytes("dropped")), 7u);
+  EXPECT_EQ(GetErrno(error_), EPIPE);
+}
+
+TEST_F(ConsoleOutputTest, ThereIsRoomOnceAbandoned) {
+  OfferUntilFull();
+  room_.Take();
+  EXPECT_EQ(output_->Offer(Bytes("y")), 0u);
+  output_->Abandon();
+  EXPECT_TRUE(IsThereRoom(60'000));
+  EXPECT_EQ(output_->Offer(Bytes("dropped")), 7u);
+}
+
 TEST_F(ConsoleOutputTest, ClosedPipeIsAnErrorOnce) {
   reader_.Reset();
   output_->Write(Bytes("x"));
@@ -138,8 +201,8 @@ TEST(ConsoleOutputFileTest, FullDiskIsAnError) {
   ASSERT_TRUE(full.is_valid());
   absl::Status error;
   {
-    auto output =
-        ConsoleOutput::Start(full.get(), -1, [&](absl::Status status) { error = status; });
+    auto output = ConsoleOutput::Start(
+        full.get(), -1, [&](const absl::Status& status) { error = status; }, [] {});
     ASSERT_TRUE(output.ok());
     (*output)->Write(Bytes("x"));
   }

@@ -8,21 +8,27 @@
 
 namespace firn {
 
-void GuestConsole::Write(absl::Span<const std::byte> data) {
+size_t GuestConsole::Pass(absl::Span<const std::byte> data, bool wait) {
   // `data` may be guest memory, which changes while it is looked at.
   std::array<std::byte, 512> copy;
-  bool halted = false;
-  while (!data.empty()) {
-    const absl::Span<const std::byte> piece = data.first(std::min(data.size(), copy.size()));
-    std::memcpy(copy.data(), piece.data(), piece.size());
-    data.remove_prefix(piece.size());
+  bool halted = false, is_full = false;
+  size_t passed = 0;
+  while (passed < data.size() && !is_full) {
+    const size_t size = std::min(data.size() - passed, copy.size());
+    std::memcpy(copy.data(), data.data() + passed, size);
     // Guest memory may have been lost, and zeros read in its place.
-    if (muted_) return;
-    if (output_ != nullptr) output_->Write(absl::MakeConstSpan(copy).first(piece.size()));
+    if (muted_) return data.size();
+    const absl::Span<const std::byte> piece = absl::MakeConstSpan(copy).first(size);
+    size_t taken = size;
+    if (output_ != nullptr && wait) output_->Write(piece);
+    if (output_ != nullptr && !wait) taken = output_->Offer(piece);
+    passed += taken;
+    is_full = taken < size;
     absl::MutexLock lock(&mutex_);
-    halted = watch_.Feed({reinterpret_cast<const char*>(copy.data()), piece.size()}) || halted;
+    halted = watch_.Feed({reinterpret_cast<const char*>(copy.data()), taken}) || halted;
   }
   if (halted) on_halt_();
+  return passed;
 }
 
 std::string GuestConsole::panic_reason() const {

@@ -18,12 +18,15 @@ namespace firn {
 // One per console device and machine.
 class GuestConsole final : public ByteSink {
  public:
-  // `output` (null: nowhere) outlives this. `on_halt` is called in Write when the kernel says
-  // that it has halted after a panic, with a device's lock held.
-  GuestConsole(ByteSink* output, std::function<void()> on_halt)
-      : output_(output), on_halt_(std::move(on_halt)) {}
+  // `output` (null: nowhere) outlives this. With `offer_waits`, Offer waits for room as Write does:
+  // in a deterministic machine, when the guest goes on must not depend on who reads. `on_halt` is
+  // called in Write and Offer when the kernel says that it has halted after a panic, with a
+  // device's lock held.
+  GuestConsole(ByteSink* output, bool offer_waits, std::function<void()> on_halt)
+      : output_(output), offer_waits_(offer_waits), on_halt_(std::move(on_halt)) {}
 
-  void Write(absl::Span<const std::byte> data) override;
+  void Write(absl::Span<const std::byte> data) override { Pass(data, /*wait=*/true); }
+  size_t Offer(absl::Span<const std::byte> data) override { return Pass(data, offer_waits_); }
 
   // From now on nothing is written. Any thread.
   void Mute() { muted_ = true; }
@@ -32,7 +35,11 @@ class GuestConsole final : public ByteSink {
   std::string panic_reason() const;
 
  private:
+  // Returns how much is taken: all, with `wait`.
+  size_t Pass(absl::Span<const std::byte> data, bool wait);
+
   ByteSink* const output_;
+  const bool offer_waits_;
   const std::function<void()> on_halt_;
   std::atomic<bool> muted_ = false;
   mutable absl::Mutex mutex_;

@@ -39,8 +39,8 @@ absl::Status CheckVcpuCount(uint64_t count, const Hypervisor& hypervisor) {
 Machine::Machine(const MachineHost& host, std::function<void(const MachineEnd&)> on_end)
     : host_(host),
       on_end_(std::move(on_end)),
-      serial_console_(host.output, [this] { OnHalt(); }),
-      virtio_console_(host.output, [this] { OnHalt(); }) {}
+      serial_console_(host.output, /*offer_waits=*/true, [this] { OnHalt(); }),
+      virtio_console_(host.output, host.hypervisor.is_deterministic(), [this] { OnHalt(); }) {}
 
 Machine::~Machine() { Stop(); }
 
@@ -206,8 +206,14 @@ absl::Status Machine::Resume() {
   }
   is_paused_ = false;
   limit_told_ = false;
+  OnConsoleRoom();  // there may have been some meanwhile
   for (const auto& thread : threads_) thread->Resume();
   return status;
+}
+
+void Machine::OnConsoleRoom() {
+  // Memory of a guest that stands still does not change; Resume looks again.
+  if (!is_paused_ && !memory_lost_) devices_->OnConsoleRoom();
 }
 
 void Machine::RequestStop() {

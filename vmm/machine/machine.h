@@ -113,6 +113,8 @@ class Machine : private VcpuExitHandler, private LossHandler {
   // their errors for this call. After Stop, or while it is wanted to end.
   absl::Status FinishRecording();
 
+  // The output that Offer had found full has room again. On the event loop.
+  void OnConsoleRoom();
   // For the console that has the input: see MachineDevices.
   size_t Input(absl::Span<const std::byte> data) { return devices_->Input(data); }
   void SetInputRoomCallback(std::function<void()> on_room) {

@@ -304,6 +304,15 @@ void MachineDevices::ServeQueues() {
   }
 }
 
+void MachineDevices::OnConsoleRoom() {
+  if (environment_.is_deterministic) return;
+  for (const VirtioSlot& slot : virtio_) {
+    if (slot.device.get() == console_) {
+      slot.transport->OnQueueEvent(virtio::ConsoleDevice::kTransmitQueue);
+    }
+  }
+}
+
 absl::Status MachineDevices::OnResume(uint64_t counter) {
   // A deterministic machine's wall clock follows the counter.
   if (environment_.is_deterministic || vmclock_ == nullptr) return absl::OkStatus();

@@ -92,6 +92,9 @@ class MachineDevices {
   // Looks at every queue once, for what was rung for just before a save.
   void ServeQueues();
 
+  // Serves the output that the virtio console had no room for. Nothing where the machine is
+  // deterministic: there none is left behind.
+  void OnConsoleRoom();
   // Tells the guest that it stood still: now its virtual counter is at `counter`. Does nothing
   // where the wall clock stood still with it.
   absl::Status OnResume(uint64_t counter);

@@ -28,6 +28,7 @@ void ConsoleDevice::Reset() {
   absl::MutexLock lock(&mutex_);
   queues_ = ActiveQueues();
   guest_has_written_ = false;
+  transmitted_ = 0;
 }
 
 std::vector<std::optional<QueuePosition>> ConsoleDevice::QueuePositions() const {
@@ -40,6 +41,7 @@ std::string ConsoleDevice::SaveDevice() const {
   state::Console state;
   state.set_guest_has_written(guest_has_written_);
   state.set_input_waits(input_waits_);
+  state.set_transmitted(transmitted_);
   return state.SerializeAsString();
 }
 
@@ -52,6 +54,7 @@ absl::Status ConsoleDevice::RestoreDevice(std::string_view state, ActiveQueues q
   queues_ = std::move(queues);
   guest_has_written_ = saved.guest_has_written();
   input_waits_ = saved.input_waits();
+  transmitted_ = saved.transmitted();
   return absl::OkStatus();
 }
 
@@ -68,15 +71,28 @@ bool ConsoleDevice::OnQueueNotify(uint16_t queue) {
 }
 
 bool ConsoleDevice::Transmit() {
-  return ServeQueue(queues_, kTransmitQueue, counters_,
-                    [this](const DescriptorChain& chain) -> absl::StatusOr<uint32_t> {
-                      for (const absl::Span<const std::byte> bytes : chain.readable()) {
-                        output_.Write(bytes);
-                      }
-                      counters_.bytes_written.Add(chain.readable_size());
-                      guest_has_written_ = guest_has_written_ || chain.readable_size() != 0;
-                      return 0;
-                    });
+  return ServeQueue(
+      queues_, kTransmitQueue, counters_,
+      [this](const DescriptorChain& chain) -> absl::StatusOr<std::optional<uint32_t>> {
+        if (!TransmitChain(chain)) return std::nullopt;
+        return 0;
+      });
+}
+
+bool ConsoleDevice::TransmitChain(const DescriptorChain& chain) {
+  guest_has_written_ = guest_has_written_ || chain.readable_size() != 0;
+  uint64_t skip = transmitted_;
+  for (absl::Span<const std::byte> bytes : chain.readable()) {
+    const size_t done = std::min<uint64_t>(skip, bytes.size());
+    skip -= done;
+    bytes.remove_prefix(done);
+    const size_t taken = output_.Offer(bytes);
+    counters_.bytes_written.Add(taken);
+    transmitted_ += taken;
+    if (taken < bytes.size()) return false;
+  }
+  transmitted_ = 0;
+  return true;
 }
 
 size_t ConsoleDevice::OfferInput(absl::Span<const std::byte> data) {

@@ -23,10 +23,15 @@ namespace firn::virtio {
 
 class ConsoleDevice final : public VirtioDevice {
  public:
-  // `output` outlives the device. `on_input_room` is called, from any thread
+  // `output` outlives the device; what it has no room for stays in the queue until OnQueueNotify is
+  // called for kTransmitQueue. `on_input_room` is called, from any thread
   // and without the device's lock, when OfferInput would take bytes again after it had not taken
   // all: it wakes the event loop and does not itself use the machine.
   explicit ConsoleDevice(ByteSink& output, std::function<void()> on_input_room = nullptr);
+
+  // Section 5.3.2.
+  static constexpr size_t kReceiveQueue = 0;
+  static constexpr size_t kTransmitQueue = 1;
 
   // Input for the guest: puts what fits into the buffers that the driver has posted and returns
   // the bytes taken. Nothing is kept here, so nothing grows: the rest is the caller's to keep.
@@ -46,12 +51,11 @@ class ConsoleDevice final : public VirtioDevice {
   absl::Status RestoreDevice(std::string_view state, ActiveQueues queues) override;
 
  private:
-  // Section 5.3.2.
-  static constexpr size_t kReceiveQueue = 0;
-  static constexpr size_t kTransmitQueue = 1;
   static constexpr std::array<uint16_t, 2> kQueueSizes = {64, 64};
 
   bool Transmit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False where the output has no room for the rest of the chain.
+  bool TransmitChain(const DescriptorChain& chain) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The queue for input, where the guest listens.
   Virtqueue* ReceiveQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return guest_has_written_ ? queues_.queue(kReceiveQueue) : nullptr;
@@ -64,6 +68,8 @@ class ConsoleDevice final : public VirtioDevice {
   bool guest_has_written_ ABSL_GUARDED_BY(mutex_) = false;
   // OfferInput found too little room.
   bool input_waits_ ABSL_GUARDED_BY(mutex_) = false;
+  // How much of the chain that comes next the output has taken already.
+  uint64_t transmitted_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace firn::virtio

@@ -55,6 +55,64 @@ TEST_F(ConsoleDeviceTest, TransmitsChainsInOrder) {
   EXPECT_EQ(driver_.interrupt().count(), 1);
 }
 
+TEST_F(ConsoleDeviceTest, OutputWithoutRoomWaitsInTheQueue) {
+  driver_.Start(0);
+  testing::WriteString(driver_.memory(), kBufferBase, "hello world");
+  driver_.queue(1).Add({{kBufferBase, 5, false}, {kBufferBase + 5, 3, false}});
+  driver_.queue(1).Add({{kBufferBase + 8, 3, false}});
+  output_.room = 6;
+  driver_.Kick(1);
+  EXPECT_EQ(output_.text, "hello ");
+  EXPECT_EQ(driver_.queue(1).used_index(), 0);
+  EXPECT_EQ(driver_.interrupt().count(), 0);
+
+  driver_.Kick(1);
+  EXPECT_EQ(output_.text, "hello ");
+  output_.room = 3;
+  driver_.Kick(1);
+  EXPECT_EQ(output_.text, "hello wor");
+  EXPECT_EQ(driver_.queue(1).used_index(), 1);
+  EXPECT_EQ(driver_.interrupt().count(), 1);
+
+  output_.room = 100;
+  driver_.Kick(1);
+  EXPECT_EQ(output_.text, "hello world");
+  EXPECT_EQ(driver_.queue(1).used_index(), 2);
+  EXPECT_EQ(device_.counters().bytes_written.value(), 11u);
+}
+
+TEST_F(ConsoleDeviceTest, ResetForgetsWhatWaits) {
+  driver_.Start(0);
+  testing::WriteString(driver_.memory(), kBufferBase, "hello");
+  driver_.queue(1).Add({{kBufferBase, 5, false}});
+  output_.room = 3;
+  driver_.Kick(1);
+  driver_.Write(MmioRegister::kStatus, 0);
+  output_.room = 100;
+  driver_.Start(0);
+  driver_.queue(1).Add({{kBufferBase, 5, false}});
+  driver_.Kick(1);
+  EXPECT_EQ(output_.text, "helhello");
+}
+
+// The driver may change a chain that it has given away: what is out, is out.
+TEST_F(ConsoleDeviceTest, ChainThatShrinksWhileItWaitsEnds) {
+  driver_.Start(0);
+  testing::WriteString(driver_.memory(), kBufferBase, "hello world");
+  const uint16_t head = driver_.queue(1).Add({{kBufferBase, 11, false}});
+  output_.room = 8;
+  driver_.Kick(1);
+  driver_.queue(1).SetDescriptor(head,
+                                 {.address = kBufferBase, .length = 4, .flags = 0, .next = 0});
+  output_.room = 100;
+  driver_.Kick(1);
+  EXPECT_EQ(output_.text, "hello wo");
+  EXPECT_EQ(driver_.queue(1).used_index(), 1);
+  driver_.queue(1).Add({{kBufferBase, 5, false}});
+  driver_.Kick(1);
+  EXPECT_EQ(output_.text, "hello wohello");
+}
+
 TEST_F(ConsoleDeviceTest, InputFillsPostedBuffersAndTheRestWaits) {
   EXPECT_EQ(Offer("early"), 0u);  // nobody there
   StartAndGreet();

@@ -93,6 +93,22 @@ TEST(ConsoleStateTest, InputThatWaitsIsAskedForAgainInTheRestoredOne) {
   EXPECT_TRUE(subject.Save() == saved);
 }
 
+TEST(ConsoleStateTest, OutputThatWaitsGoesOnInTheRestoredOneWhereItWas) {
+  ConsoleUnderTest subject;
+  subject.Drive();
+  testing::WriteString(subject.driver().memory(), kBufferBase + 0x100, "hello");
+  subject.output.text.clear();
+  subject.output.room = 3;
+  subject.Transmit();
+  EXPECT_EQ(StateOf(subject.device()).transmitted(), 3u);
+  const auto saved = subject.Save();
+  subject.Clobber();
+  subject.output.room = 100;
+  ASSERT_TRUE(subject.Restore(saved).ok());  // with a look at each queue
+  EXPECT_EQ(subject.output.text, "hello");
+  EXPECT_EQ(StateOf(subject.device()).transmitted(), 0u);
+}
+
 TEST(ConsoleStateTest, AMalformedStateIsRefused) {
   firn::testing::StringSink output;
   ConsoleDevice device(output);
