@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// A hostile driver of the console, with input from the host in between.
+// A hostile driver of the console, with input from the host in between, and output that has to
+// wait.
 #include <array>
 
 #include "absl/log/globals.h"
@@ -16,6 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::array<std::byte, 40> text{};
     device.OfferInput(absl::MakeConstSpan(text).first(input.Take<uint8_t>() % text.size()));
     output.text.clear();
+    output.room = input.Take<uint8_t>();
+    device.OnQueueNotify(firn::virtio::ConsoleDevice::kTransmitQueue);
   });
   return 0;
 }
