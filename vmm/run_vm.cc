@@ -126,6 +126,7 @@ class Session {
       loop_->Stop();
       return status;
     }
+    if (output_ != nullptr) output_->FinishWithin(ConsoleOutput::kGrace);
     output_.reset();
     console_file_.reset();
     entropy_.reset();
@@ -168,15 +169,9 @@ class Session {
       case ConsoleConfig::Output::kStdio:
         break;
     }
-    absl::StatusOr<std::unique_ptr<ConsoleOutput>> output = ConsoleOutput::Start(
-        fd, signals_->fd(),
-        [this](const absl::Status& error) {
+    absl::StatusOr<std::unique_ptr<ConsoleOutput>> output =
+        ConsoleOutput::Start(fd, signals_->fd(), [this](const absl::Status& error) {
           loop_->Post([this, error] { OnConsoleError(error); });
-        },
-        [this] {
-          loop_->Post([this] {
-            if (machine_ != nullptr) machine_->OnConsoleRoom();
-          });
         });
     if (!output.ok()) return output.status();
     output_ = *std::move(output);
@@ -208,6 +203,7 @@ class Session {
                               .timeline = timeline_,
                               .entropy = *entropy_,
                               .output = output_.get(),
+                              .output_room = output_ ? &output_->room_event() : nullptr,
                               .trace = options_.trace ? &PrintPhase : PhaseObserver(),
                               .end_fd = signals_->fd()};
     const auto on_end = [this](const MachineEnd& end) {
@@ -274,7 +270,8 @@ class Session {
                 [this] {
                   const std::string help = absl::StrCat("\n", kEscapeHelp);
                   if (output_ != nullptr) {
-                    output_->Write(absl::MakeConstSpan(
+                    // As much as the one who reads leaves room for.
+                    output_->Offer(absl::MakeConstSpan(
                         reinterpret_cast<const std::byte*>(help.data()), help.size()));
                   }
                 }});
@@ -305,6 +302,7 @@ class Session {
       output_->FinishWithin(ConsoleOutput::kGrace);
     }
     machine_->Stop();
+    if (outcome_->exit_status < kExitSignalBase) machine_->FinishConsole();
     stats_.machines.Add(machine_->stats());
     const absl::Status recorded = machine_->FinishRecording();
     if (!recorded.ok()) PrintError(recorded);

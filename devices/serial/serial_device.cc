@@ -93,7 +93,17 @@ absl::StatusOr<std::unique_ptr<SerialDevice>> SerialDevice::Restore(
 }
 
 size_t SerialDevice::OfferInput(absl::Span<const std::byte> data) {
-  absl::MutexLock lock(&mutex_);
+  if (!mutex_.TryLock()) {
+    // Whoever has the lock now, looks at this when it has left it.
+    input_missed_ = true;
+    if (!mutex_.TryLock()) return 0;
+  }
+  const size_t taken = TakeInput(data);
+  mutex_.Unlock();
+  return taken;
+}
+
+size_t SerialDevice::TakeInput(absl::Span<const std::byte> data) {
   size_t taken = 0;
   while (IsReceiving() && taken < data.size() && state_.input.Push(data[taken])) ++taken;
   input_waits_ = taken < data.size();
@@ -117,6 +127,7 @@ void SerialDevice::Read(uint64_t offset, absl::Span<std::byte> data) {
   }
   counters_.requests.Add();
   StoreLittleEndian(value, data);
+  has_room = input_missed_.exchange(false) || has_room;
   if (has_room && on_input_room_) on_input_room_();
 }
 
@@ -135,6 +146,7 @@ void SerialDevice::Write(uint64_t offset, absl::Span<const std::byte> data) {
     // A cleared queue, RTS, or the end of a loopback.
     has_room = TakeInputRoom();
   }
+  has_room = input_missed_.exchange(false) || has_room;
   if (has_room && on_input_room_) on_input_room_();
 }
 

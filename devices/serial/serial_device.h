@@ -5,6 +5,7 @@
 #define FIRN_DEVICES_SERIAL_SERIAL_DEVICE_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -53,7 +54,9 @@ class SerialDevice final : public MmioDevice {
                                                                std::function<void()> on_input_room,
                                                                const state::Serial& state);
 
-  // Input for the guest: returns how many bytes were taken, from 0 (without RTS) to all of them.
+  // Input for the guest: returns how many bytes were taken, from 0 (without RTS, or while a vCPU
+  // uses the device) to all of them. Never waits for a vCPU that waits for the reader of the
+  // output.
   size_t OfferInput(absl::Span<const std::byte> data);
 
   void Read(uint64_t offset, absl::Span<std::byte> data) override;
@@ -105,6 +108,7 @@ class SerialDevice final : public MmioDevice {
   // True once when OfferInput, which had to leave bytes, would take some again: not until half of
   // the queue is free, so that input does not trickle in one by one.
   bool TakeInputRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t TakeInput(absl::Span<const std::byte> data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Enabled causes that are pending, as bits of IER.
   uint8_t PendingCauses() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Triggers where a cause is pending that was not in `before`.
@@ -114,6 +118,7 @@ class SerialDevice final : public MmioDevice {
   InterruptLine& interrupt_;
   const std::function<void()> on_input_room_;
   DeviceCounters counters_;
+  std::atomic<bool> input_missed_ = false;  // OfferInput found the device in use
   mutable absl::Mutex mutex_;
   State state_ ABSL_GUARDED_BY(mutex_);
   bool input_waits_ ABSL_GUARDED_BY(mutex_) = false;  // OfferInput left bytes

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -51,6 +52,30 @@ TEST_F(SerialDeviceTest, WritesGoToTheSinkAndTheTransmitterIsAlwaysEmpty) {
   EXPECT_EQ(output_.text, "firn\n");
   EXPECT_EQ(interrupt_.count(), 0);
   EXPECT_EQ(device_.stats().bytes_written, 5u);
+}
+
+// Calls back in Write, as if another thread did meanwhile.
+class BusySink final : public ByteSink {
+ public:
+  void Write(absl::Span<const std::byte>) override { meanwhile(); }
+  std::function<void()> meanwhile;
+};
+
+TEST_F(SerialDeviceTest, InputDoesNotWaitForAWriterThatWaits) {
+  BusySink sink;
+  int room_calls = 0;
+  SerialDevice device(sink, interrupt_, [&room_calls] { ++room_calls; });
+  const std::byte byte{'x'}, rts{kMcrRts};
+  device.Write(kModemControl, absl::MakeConstSpan(&rts, 1));
+  size_t taken = 1;
+  sink.meanwhile = [&] { taken = device.OfferInput(absl::MakeConstSpan(&byte, 1)); };
+  device.Write(kData, absl::MakeConstSpan(&byte, 1));
+  EXPECT_EQ(taken, 0u);
+  EXPECT_EQ(room_calls, 1);  // it may be offered again
+  EXPECT_EQ(device.OfferInput(absl::MakeConstSpan(&byte, 1)), 1u);
+  sink.meanwhile = [] {};
+  device.Write(kData, absl::MakeConstSpan(&byte, 1));
+  EXPECT_EQ(room_calls, 1);
 }
 
 TEST_F(SerialDeviceTest, InputArrivesInOrder) {

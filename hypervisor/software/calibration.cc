@@ -123,6 +123,7 @@ absl::StatusOr<EngineLayout> Engine::Calibrate() {
   uc_hook_add(uc, &block_hook, UC_HOOK_BLOCK, reinterpret_cast<void*>(IgnoreBlock), uc, 1, 0);
   const std::optional<size_t> regions =
       HookedRegions::FindOffset(block_hook, reinterpret_cast<void*>(IgnoreBlock), uc);
+  const bool was_empty = regions && HookedRegions(block_hook, *regions).size() == 0;
   uc_mem_map(uc, kCodeAddress, 0x1000, UC_PROT_ALL);
 
   uc_context* context = (*engine)->scratch_;
@@ -136,8 +137,9 @@ absl::StatusOr<EngineLayout> Engine::Calibrate() {
   if (memcmp(reset_state + *monitor, &kNoneMarked, sizeof(kNoneMarked)) != 0) {
     return DoesNotFit("its exclusive monitor marks something at reset");
   }
-  // By now some blocks were translated.
-  if (!regions || HookedRegions(block_hook, *regions).size() == 0) {
+  // The table was empty at first; by now a block of each probe was translated, of two lengths at
+  // one address.
+  if (!was_empty || HookedRegions(block_hook, *regions).size() != 2) {
     return DoesNotFit("its hooks keep what they know of translated blocks elsewhere");
   }
   return EngineLayout{.exception_offset = *exception,

@@ -12,6 +12,8 @@ from workload import checksums
 
 
 class BootTest(GuestTest):
+    kernel_words = ()
+
     def check_interrupts(self, cpus):
         disk = self.blank_disk()
         outcome = self.boot("interrupts", "--cpus", str(cpus), "--disk", disk)
@@ -120,8 +122,6 @@ class BootTest(GuestTest):
 
 
 class WorkTest(GuestTest):
-    kernel_words = guest.QUICK_BOOT
-
     def check_checksums(self, cpus, seed):
         outcome = self.boot("checksum", "--cpus", str(cpus), words=[f"firn.seed={seed}"])
         printed = {}
@@ -160,6 +160,8 @@ class WorkTest(GuestTest):
 
 class OtherKernels(GuestTest):
     """What tools/setup --all-guests fetches."""
+
+    kernel_words = ()
 
     def check(self, kernel):
         if not (guest.KERNELS / kernel).exists():

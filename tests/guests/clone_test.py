@@ -10,7 +10,7 @@ import guest
 from guest import GuestTest
 
 # The guest has booted and waits until it is a copy.
-WAITS = 1_600_000_000
+WAITS = 400_000_000
 IDENTITY = re.compile(r"FIRN-IDENTITY generation ([0-9a-f]{16}) random ([0-9a-f-]{36})")
 SEEN = re.compile(r"FIRN-IDENTITY-SEEN marker (\d+) vmgenid (\d+) vmclock (\d+) seconds (\d+)")
 # 2026-01-01 00:00:00 UTC, when a deterministic guest begins, in TAI.
@@ -43,7 +43,7 @@ class CloneTest(GuestTest):
         for marker, vmgenid, vmclock, seconds in seen:
             self.assertEqual((marker, vmgenid, vmclock), ("1", "1", "1"))
             # The reference time is that of the restore, where time stood still.
-            self.assertIn(int(seconds) - EPOCH, range(0, 3))
+            self.assertIn(int(seconds) - EPOCH, range(0, 60))
         for number in (1, 2, 3):
             self.assertIn(f"[{number}] FIRN-TEST identity: ok", outcome.console)
             self.assertIn(f"[{number}] firn: the guest powered off", outcome.stderr)
@@ -58,7 +58,7 @@ class CloneTest(GuestTest):
     def test_who_keeps_its_identity_notices_nothing(self):
         self.save_waiting()
         outcome = self.firn("restore", "snapshot", "--identity", "keep", "--stop-at",
-                            str(WAITS + 400_000_000))
+                            str(WAITS + 100_000_000))
         self.assertEqual(outcome.status, guest.STATUS_STOP_AT, str(outcome))
         self.assertNotIn("FIRN-IDENTITY generation", outcome.console)
         self.assertNotIn("virtual machine fork", outcome.console)
@@ -114,8 +114,8 @@ class CloneTest(GuestTest):
         self.assertIn("[1] FIRN-TEST identity: ok", outcome.console)
 
     def test_a_signal_ends_all(self):
-        run = self.firn(*self.guest_arguments("forever", "--save-at", "700000000:snapshot",
-                                              "--stop-at", "700000000"))
+        run = self.firn(*self.guest_arguments("forever", "--save-at", "400000000:snapshot",
+                                              "--stop-at", "400000000"))
         self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
         with self.firn_running("restore", "snapshot", "--count", "3", "--api-sock",
                                "clone-%n.sock") as firn:

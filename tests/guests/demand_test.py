@@ -28,7 +28,7 @@ class DemandTest(SnapshotTest):
         self.assertIsNotNone(outcome.stats, str(outcome))
         return outcome, outcome.stats["restore"]
 
-    def spin(self, stop_at=1_000_000_000, save_at=900_000_000):
+    def spin(self, stop_at=350_000_000, save_at=250_000_000):
         """Saves a guest to "snapshot", and returns its state at `stop_at`."""
         run = self.saved_run("spin", saves=[(save_at, "snapshot")], stop_at=stop_at)
         return self.state_of(run)
@@ -36,19 +36,19 @@ class DemandTest(SnapshotTest):
 
 class OracleTest(DemandTest):
     def test_one_vcpu(self):
-        self.check_oracle("processes", saves=[(1_000_000_000, "snapshot")], stop_at=1_300_000_000,
+        self.check_oracle("processes", saves=[(400_000_000, "snapshot")], stop_at=530_000_000,
                           options=(DEMAND, (*DEMAND, "--huge-pages"),
                                    ("--memory-load", "eager", "--huge-pages")))
 
     def test_four_vcpus(self):
-        self.check_oracle("checksum", "--cpus", "4", saves=[(1_100_000_000, "snapshot")],
-                          stop_at=1_600_000_000, words=("firn.seed=7",), options=(DEMAND,))
+        self.check_oracle("checksum", "--cpus", "4", saves=[(600_000_000, "snapshot")],
+                          stop_at=1_100_000_000, words=("firn.seed=7",), options=(DEMAND,))
 
     def test_save_of_what_is_still_being_loaded(self):
         """It has pages that nobody has touched since the restore."""
         self.spin()
-        stop_at = ("--identity", "keep", "--stop-at", "1000000000")
-        save_at = ("--save-at", "900000100:again")
+        stop_at = ("--identity", "keep", "--stop-at", "350000000")
+        save_at = ("--save-at", "250000100:again")
         expected = self.state_of(self.restore("snapshot", *save_at, *stop_at))
         for load in (DEMAND, (*DEMAND, "--record-working-set", "ws")):
             shutil.rmtree(self.folder / "again")
@@ -70,14 +70,14 @@ class OracleTest(DemandTest):
                               ("save", "vm.sock", "top", "--incremental")):
                 outcome = self.firn(*arguments)
                 self.assertEqual(outcome.status, 0, str(outcome))
-        stop_at = ("--identity", "keep", "--stop-at", str(3 * 10 ** 9))
+        stop_at = ("--identity", "keep", "--stop-at", str(15 * 10 ** 8))
         expected = self.state_of(self.restore("top", "--memory-load", "eager", *stop_at))
         self.assertEqual(self.state_of(self.restore("top", *DEMAND, *stop_at)), expected)
 
 
 class FinishedTest(DemandTest):
     def test_it_finishes_its_work(self):
-        run = self.saved_run("checksum", "--cpus", "2", saves=[(1_000_000_000, "snapshot")],
+        run = self.saved_run("checksum", "--cpus", "2", saves=[(500_000_000, "snapshot")],
                              words=("firn.seed=11",))
         self.assertEqual(run.status, guest.STATUS_POWER_OFF, str(run))
         for load in (DEMAND, (*DEMAND, "--record-working-set", "snapshot/working-set"), DEMAND):
@@ -90,7 +90,7 @@ class FinishedTest(DemandTest):
 class WorkingSetTest(DemandTest):
     def test_recorded_and_loaded_ahead(self):
         expected = self.spin()
-        stop_at = ("--stop-at", "1000000000")
+        stop_at = ("--stop-at", "350000000")
         outcome, first = self.restored("snapshot", *DEMAND, *stop_at, "--record-working-set",
                                        "snapshot/working-set")
         self.assertEqual(self.state_of(outcome), expected)
@@ -112,14 +112,14 @@ class WorkingSetTest(DemandTest):
     def test_what_does_not_fit(self):
         self.spin()
         (self.folder / "snapshot/working-set").write_bytes(b"FIRNWSET" + bytes(100))
-        outcome, restore = self.restored("snapshot", "--stop-at", "900000100")
+        outcome, restore = self.restored("snapshot", "--stop-at", "250000100")
         self.assertEqual(outcome.status, guest.STATUS_STOP_AT, str(outcome))
         self.assertRegex(outcome.stderr, "no pages are loaded ahead: .*working-set: .*damaged")
         self.assertEqual(restore["pages_prefetched"], 0)
         outcome = self.restore("snapshot", "--working-set", "snapshot/working-set")
         self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
         os.unlink(self.folder / "snapshot/working-set")
-        outcome = self.restore("snapshot", *DEMAND, "--stop-at", "900000100",
+        outcome = self.restore("snapshot", *DEMAND, "--stop-at", "250000100",
                                "--record-working-set", "ws")
         self.assertEqual(outcome.status, guest.STATUS_STOP_AT, str(outcome))
         self.spin()
@@ -179,7 +179,7 @@ class LostMemoryTest(DemandTest):
             byte = memory.read(1)[0]
             memory.seek(start + 100)
             memory.write(bytes([byte ^ 4]))
-        outcome = self.restore("snapshot", *DEMAND, "--stop-at", "2000000000")
+        outcome = self.restore("snapshot", *DEMAND, "--stop-at", "1500000000")
         self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
         self.assertRegex(outcome.stderr, "snapshot/memory is damaged: checksum of bytes")
 
@@ -193,11 +193,11 @@ class WithoutUserfaultfdTest(DemandTest):
 
     def test_it_is_mapped_and_firn_says_so(self):
         expected = self.spin()
-        outcome = self.without("--identity", "keep", "--stop-at", "1000000000")
+        outcome = self.without("--identity", "keep", "--stop-at", "350000000")
         self.assertEqual(self.state_of(outcome), expected)
         self.assertRegex(outcome.stderr, "memory is mapped, not loaded on demand: userfaultfd: .*"
                                          r"\(EPERM\): .*vm.unprivileged_userfaultfd=1")
-        outcome = self.without("--stop-at", "900000100", "--quiet")
+        outcome = self.without("--stop-at", "250000100", "--quiet")
         self.assertEqual(outcome.stderr, "")
         outcome = self.without("--record-working-set", "ws")
         self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))

@@ -13,8 +13,6 @@ from workload import REGISTERS, REGISTERS_ERRORS
 
 
 class DiskTest(GuestTest):
-    kernel_words = guest.QUICK_BOOT
-
     def test_64_mib_written_and_read(self):
         data = guest.random_bytes(64 << 20, seed=64)
         disk = self.disk(size_mib=160, from_host=data)
@@ -69,8 +67,6 @@ class DiskTest(GuestTest):
 
 
 class OtherDevicesTest(GuestTest):
-    kernel_words = guest.QUICK_BOOT
-
     def test_virtio_registers(self):
         outcome = self.boot("registers")
         self.assertEqual(outcome.lines("FIRN-REGISTERS"), REGISTERS, str(outcome))
@@ -105,8 +101,6 @@ class OtherDevicesTest(GuestTest):
 
 
 class ConsoleTest(GuestTest):
-    kernel_words = guest.QUICK_BOOT
-
     def test_input_from_a_pipe(self):
         with self.firn_running(*self.guest_arguments("input", "--clock=real")) as firn:
             self.read_until(firn, "FIRN-INPUT ready")

@@ -110,7 +110,7 @@ class GuestTest(unittest.TestCase):
     """A test with a folder of its own, which is gone afterwards."""
 
     maxDiff = 2000
-    kernel_words = ()
+    kernel_words = QUICK_BOOT
 
     def run(self, result=None):
         with tempfile.TemporaryDirectory(prefix="firn-test-") as folder:

@@ -15,8 +15,8 @@ class LoadingTest(ApiTest):
     """firn run --api-sock without a kernel, as a platform that drives Firecracker starts clones."""
 
     def save(self):
-        run = self.firn(*self.guest_arguments("checksum", "--save-at", "800000000:snapshot",
-                                              "--stop-at", "800000001", words=("firn.seed=3",)))
+        run = self.firn(*self.guest_arguments("checksum", "--save-at", "400000000:snapshot",
+                                              "--stop-at", "400000001", words=("firn.seed=3",)))
         self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
 
     @contextlib.contextmanager

@@ -10,8 +10,6 @@ from guest import GuestTest
 
 
 class PowerTest(GuestTest):
-    kernel_words = guest.QUICK_BOOT
-
     def test_power_off(self):
         outcome = self.boot("hello")
         self.assertIn("reboot: Power down", outcome.console)
@@ -99,8 +97,6 @@ class PowerTest(GuestTest):
 
 
 class HotplugTest(GuestTest):
-    kernel_words = guest.QUICK_BOOT
-
     def check(self, cpus):
         outcome = self.boot("hotplug", "--cpus", str(cpus))
         seen = [tuple(map(int, line.split())) for line in outcome.lines("FIRN-HOTPLUG")]
@@ -117,8 +113,6 @@ class HotplugTest(GuestTest):
 
 
 class DeterminismTest(GuestTest):
-    kernel_words = guest.QUICK_BOOT
-
     def check(self, cpus, program):
         runs = []
         for name in ("first", "second"):

@@ -54,40 +54,40 @@ class OracleTest(SnapshotTest):
         return [(moment, f"s{moment}") for moment in moments]
 
     def test_early_boot(self):
-        self.check_oracle("spin", saves=self.moments(1_000, 600_000_000, 4, seed=1),
-                          stop_at=700_000_000)
+        self.check_oracle("spin", saves=self.moments(1_000, 340_000_000, 4, seed=1),
+                          stop_at=380_000_000)
 
     def test_one_vcpu(self):
-        saves = self.moments(800_000_000, 1_200_000_000, 1, seed=2)
-        self.check_oracle("processes", saves=saves, stop_at=1_300_000_000,
+        saves = self.moments(370_000_000, 500_000_000, 1, seed=2)
+        self.check_oracle("processes", saves=saves, stop_at=530_000_000,
                           options=((), ("--memory-load", "eager")))
 
     def test_two_vcpus(self):
         for seed in (3, 4):
             self.check_oracle("checksum", "--cpus", "2",
-                              saves=self.moments(850_000_000, 1_500_000_000, 1, seed),
-                              stop_at=1_600_000_000, words=("firn.seed=7",))
+                              saves=self.moments(370_000_000, 900_000_000, 1, seed),
+                              stop_at=950_000_000, words=("firn.seed=7",))
 
     def test_four_vcpus_of_the_posted_series(self):
         self.check_oracle("checksum", "--cpus", "4", "--dialect", "b",
-                          saves=self.moments(950_000_000, 1_500_000_000, 1, seed=5),
-                          stop_at=1_600_000_000, words=("firn.seed=7",))
+                          saves=self.moments(400_000_000, 1_000_000_000, 1, seed=5),
+                          stop_at=1_100_000_000, words=("firn.seed=7",))
 
     def test_two_vcpus_of_the_first_posting(self):
         self.check_oracle("checksum", "--cpus", "2", "--dialect", "b1",
-                          saves=self.moments(950_000_000, 1_500_000_000, 1, seed=6),
-                          stop_at=1_600_000_000, words=("firn.seed=7",))
+                          saves=self.moments(400_000_000, 900_000_000, 1, seed=6),
+                          stop_at=950_000_000, words=("firn.seed=7",))
 
     def test_in_the_middle_of_disk_requests(self):
         disk = self.blank_disk(size_mib=64)
         self.check_oracle("blockread", "--disk", f"{disk},ro",
-                          saves=self.moments(810_000_000, 850_000_000, 1, seed=8),
-                          stop_at=900_000_000)
+                          saves=self.moments(370_000_000, 395_000_000, 1, seed=8),
+                          stop_at=402_000_000)
 
     def test_ten_times_over(self):
         """A snapshot of a restored guest, and so on: as if it had been saved ten times itself."""
-        moments = [850_000_000 + 30_000_000 * i for i in range(10)]
-        stop_at = 1_200_000_000
+        moments = [400_000_000 + 30_000_000 * i for i in range(10)]
+        stop_at = 750_000_000
         run = self.saved_run("checksum", "--cpus", "2", saves=[(m, f"r{m}") for m in moments],
                              stop_at=stop_at, words=("firn.seed=7",))
         expected = self.state_of(run)
@@ -107,7 +107,7 @@ class MomentsTest(SnapshotTest):
     """Saves in the middle of what can go wrong: a guest whose CPUs interrupt each other and that reads a
     disk. It is booted and saved once; from there on each moment is one save, restored."""
 
-    warm = 2_000_000_000
+    warm = 1_000_000_000
     # Each event comes within this, wherever a change to the guest's files has moved it, and several
     # times while a restored guest goes on.
     longest_search = 64_000_000
@@ -194,9 +194,9 @@ class MomentsTest(SnapshotTest):
 class ChainTest(SnapshotTest):
     """Incremental saves, and what firn compact makes of them."""
 
-    moments = [900_000_000 + 50_000_000 * i for i in range(4)]
+    moments = [400_000_000 + 50_000_000 * i for i in range(4)]
     names = ["base", "layer1", "layer2", "layer3"]
-    stop_at = 1_200_000_000
+    stop_at = 700_000_000
 
     def chain(self, *arguments, words=("firn.seed=7",)):
         """Saves a base and three layers, each on the last; returns the guest's state at the end."""
@@ -246,7 +246,7 @@ class ChainTest(SnapshotTest):
                          (self.folder / "full/memory").stat().st_blocks)
         # It is a base like any other.
         outcome = self.restore("layer3", "--track-dirty-pages", "--identity", "keep", "--save-at",
-                               "1100000000:again:incremental", "--stop-at", str(self.stop_at))
+                               "650000000:again:incremental", "--stop-at", str(self.stop_at))
         self.assertEqual(self.state_after("again"), self.state_of(outcome))
 
     def test_compact_of_what_is_no_chain(self):
@@ -276,7 +276,7 @@ class ChainTest(SnapshotTest):
 
 class RestoredGuestTest(SnapshotTest):
     def test_it_finishes_its_work(self):
-        run = self.saved_run("checksum", "--cpus", "2", saves=[(1_000_000_000, "snapshot")],
+        run = self.saved_run("checksum", "--cpus", "2", saves=[(500_000_000, "snapshot")],
                              words=("firn.seed=11",))
         self.assertEqual(run.status, guest.STATUS_POWER_OFF, str(run))
         for attempt in range(2):  # the snapshot stays as it is
@@ -291,8 +291,8 @@ class RestoredGuestTest(SnapshotTest):
         data = guest.random_bytes(64 << 20, seed=64)
         disk = self.disk(size_mib=160, from_host=data)
         # Before the guest mounts it, so that the image is as it was.
-        run = self.saved_run("disk", "--disk", disk, saves=[(600_000_000, "snapshot")],
-                             stop_at=600_000_100)
+        run = self.saved_run("disk", "--disk", disk, saves=[(330_000_000, "snapshot")],
+                             stop_at=330_000_100)
         self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
         copy = str(self.folder / "copy.img")
         shutil.copy(disk, copy)
@@ -307,7 +307,8 @@ class ControlTest(SnapshotTest):
         """Boots a guest that works for long and saves it, through the control API, while it runs."""
         config = {"boot-source": {"kernel_image_path": guest.kernel_image(),
                                   "initrd_path": guest.initrd(),
-                                  "boot_args": "console=ttyS0 panic=-1 quiet firn.test=spin"},
+                                  "boot_args": " ".join(["console=ttyS0 panic=-1 quiet firn.test=spin",
+                                                         *guest.QUICK_BOOT])},
                   "machine-config": {"vcpu_count": 1, "mem_size_mib": 192,
                                      "track_dirty_pages": track}}
         (self.folder / "vm.json").write_text(json.dumps(config))

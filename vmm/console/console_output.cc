@@ -26,13 +26,14 @@ constexpr size_t kWorthWriting = PIPE_BUF;
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ConsoleOutput>> ConsoleOutput::Start(
-    int fd, int ending_fd, std::function<void(absl::Status)> on_error,
-    std::function<void()> on_room) {
+    int fd, int ending_fd, std::function<void(absl::Status)> on_error) {
   absl::StatusOr<EventFd> abandoned = EventFd::Create();
   if (!abandoned.ok()) return abandoned.status();
+  absl::StatusOr<EventFd> room_event = EventFd::Create();
+  if (!room_event.ok()) return room_event.status();
   // Not make_unique: private; destroyed by hand where no thread exists to be joined.
   ConsoleOutput* output = new ConsoleOutput(fd, ending_fd, *std::move(abandoned),
-                                            std::move(on_error), std::move(on_room));
+                                            *std::move(room_event), std::move(on_error));
   output->buffer_.reserve(kBufferSize);
   const absl::StatusOr<pthread_t> thread =
       StartThread("console", "console output", &ThreadMain, output);
@@ -88,6 +89,7 @@ void ConsoleOutput::GiveUp() {
   absl::MutexLock lock(&mutex_);
   given_up_ = true;
   buffer_.clear();
+  TellOfRoom();
 }
 
 void ConsoleOutput::Abandon() {
@@ -131,21 +133,16 @@ void ConsoleOutput::WriterLoop() {
       taken.swap(buffer_);
       is_due_ = false;
       is_writing_ = goes_on;
+      TellOfRoom();
     }
-    TellOfRoom();
     goes_on = goes_on && WriteOut(taken);
     taken.clear();
   }
   GiveUp();
-  TellOfRoom();
 }
 
 void ConsoleOutput::TellOfRoom() {
-  {
-    absl::MutexLock lock(&mutex_);
-    if (!std::exchange(room_is_wanted_, false)) return;
-  }
-  on_room_();
+  if (std::exchange(room_is_wanted_, false)) room_event_.Signal();
 }
 
 bool ConsoleOutput::WriteOut(std::string_view data) {

@@ -36,11 +36,9 @@ class ConsoleOutput final : public ByteSink {
   // Writes to `fd`; once `ending_fd` (-1: none) is readable, a reader that stalls longer than
   // kGrace is abandoned. Both are borrowed and outlive this. `on_error` is called once, on the
   // writer's thread, when a write fails for good (EPIPE, ENOSPC): what comes later is dropped.
-  // `on_room` is called there when Offer would take something again after it had not taken all.
   // Errors: those of pthread_create and eventfd.
   static absl::StatusOr<std::unique_ptr<ConsoleOutput>> Start(
-      int fd, int ending_fd, std::function<void(absl::Status)> on_error,
-      std::function<void()> on_room);
+      int fd, int ending_fd, std::function<void(absl::Status)> on_error);
 
   // Writes what is left, and ends the thread. Waits for a reader that stalls, unless abandoned.
   ~ConsoleOutput() override;
@@ -48,8 +46,10 @@ class ConsoleOutput final : public ByteSink {
   // Appends `data`; waits while the buffer is full. Any thread.
   void Write(absl::Span<const std::byte> data) override;
 
-  // Appends what there is room for. Any thread.
+  // Appends what there is room for; after less than all, room_event becomes readable when there is
+  // some. Any thread.
   size_t Offer(absl::Span<const std::byte> data) override;
+  const EventFd& room_event() const { return room_event_; }
 
   // Drops what is not written, now and later, and lets go of everybody who waits. Any thread.
   void Abandon();
@@ -58,13 +58,13 @@ class ConsoleOutput final : public ByteSink {
   void FinishWithin(absl::Duration patience);
 
  private:
-  ConsoleOutput(int fd, int ending_fd, EventFd abandoned,
-                std::function<void(absl::Status)> on_error, std::function<void()> on_room)
+  ConsoleOutput(int fd, int ending_fd, EventFd abandoned, EventFd room_event,
+                std::function<void(absl::Status)> on_error)
       : fd_(fd),
         ending_fd_(ending_fd),
         abandoned_(std::move(abandoned)),
-        on_error_(std::move(on_error)),
-        on_room_(std::move(on_room)) {}
+        room_event_(std::move(room_event)),
+        on_error_(std::move(on_error)) {}
 
   static void* ThreadMain(void* self);
   void WriterLoop();
@@ -72,16 +72,15 @@ class ConsoleOutput final : public ByteSink {
   bool WriteOut(std::string_view data);
   bool WaitUntilWritable();
   void GiveUp();
-  // Calls on_room where it is owed.
-  void TellOfRoom();
+  void TellOfRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What there is room for, appended.
   size_t Append(absl::Span<const std::byte> data) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int fd_;
   const int ending_fd_;
   const EventFd abandoned_;  // readable from Abandon on
+  const EventFd room_event_;
   const std::function<void(absl::Status)> on_error_;
-  const std::function<void()> on_room_;
   pthread_t thread_ = {};
 
   absl::Mutex mutex_;
@@ -89,7 +88,7 @@ class ConsoleOutput final : public ByteSink {
   // The buffer holds a whole line, or enough to be worth a write.
   bool is_due_ ABSL_GUARDED_BY(mutex_) = false;
   bool given_up_ ABSL_GUARDED_BY(mutex_) = false;
-  bool room_is_wanted_ ABSL_GUARDED_BY(mutex_) = false;  // on_room is owed
+  bool room_is_wanted_ ABSL_GUARDED_BY(mutex_) = false;  // Offer did not take all
   bool is_writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
 };

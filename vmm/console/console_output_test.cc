@@ -34,13 +34,11 @@ class ConsoleOutputTest : public ::testing::Test {
     EXPECT_EQ(pipe2(fds, O_CLOEXEC), 0);
     reader_.Reset(fds[0]);
     writer_.Reset(fds[1]);
-    output_ = *ConsoleOutput::Start(
-        writer_.get(), ending_.fd(),
-        [this](const absl::Status& status) {
+    output_ =
+        *ConsoleOutput::Start(writer_.get(), ending_.fd(), [this](const absl::Status& status) {
           error_ = status;
           failed_.Notify();
-        },
-        [this] { room_.Signal(); });
+        });
   }
   // Until nothing more is taken: the pipe and the buffer are full.
   size_t OfferUntilFull() {
@@ -56,7 +54,7 @@ class ConsoleOutputTest : public ::testing::Test {
     return taken;
   }
   bool IsThereRoom(int timeout_ms) {
-    pollfd room = {.fd = room_.fd(), .events = POLLIN, .revents = 0};
+    pollfd room = {.fd = output_->room_event().fd(), .events = POLLIN, .revents = 0};
     return poll(&room, 1, timeout_ms) == 1;
   }
   std::string ReadExactly(size_t size) {
@@ -75,7 +73,6 @@ class ConsoleOutputTest : public ::testing::Test {
   EventFd ending_ = *EventFd::Create();
   absl::Status error_;
   absl::Notification failed_;
-  EventFd room_ = *EventFd::Create();
   std::unique_ptr<ConsoleOutput> output_;
 };
 
@@ -151,7 +148,7 @@ TEST_F(ConsoleOutputTest, FinishWithinAbandonsAStalledReader) {
 
 TEST_F(ConsoleOutputTest, OfferTakesWhatThereIsRoomForAndTellsOfMore) {
   const size_t taken = OfferUntilFull();
-  room_.Take();
+  output_->room_event().Take();
   EXPECT_GE(taken, 100000u);
   EXPECT_EQ(output_->Offer(Bytes("y")), 0u);
   EXPECT_FALSE(IsThereRoom(0));
@@ -164,14 +161,14 @@ TEST_F(ConsoleOutputTest, OfferTakesWhatThereIsRoomForAndTellsOfMore) {
 TEST_F(ConsoleOutputTest, NobodyIsToldOfRoomWhoFoundEnough) {
   EXPECT_EQ(output_->Offer(Bytes("x")), 1u);
   EXPECT_EQ(ReadExactly(1), "x");
-  output_.reset();
+  output_->Abandon();
   EXPECT_FALSE(IsThereRoom(0));
 }
 
 // Who waits for room must go on, though nothing is written any more.
 TEST_F(ConsoleOutputTest, ThereIsRoomOnceTheReaderIsGone) {
   OfferUntilFull();
-  room_.Take();
+  output_->room_event().Take();
   EXPECT_EQ(output_->Offer(Bytes("y")), 0u);
   reader_.Reset();
   EXPECT_TRUE(IsThereRoom(60'000));
@@ -181,7 +178,7 @@ TEST_F(ConsoleOutputTest, ThereIsRoomOnceTheReaderIsGone) {
 
 TEST_F(ConsoleOutputTest, ThereIsRoomOnceAbandoned) {
   OfferUntilFull();
-  room_.Take();
+  output_->room_event().Take();
   EXPECT_EQ(output_->Offer(Bytes("y")), 0u);
   output_->Abandon();
   EXPECT_TRUE(IsThereRoom(60'000));
@@ -201,8 +198,8 @@ TEST(ConsoleOutputFileTest, FullDiskIsAnError) {
   ASSERT_TRUE(full.is_valid());
   absl::Status error;
   {
-    auto output = ConsoleOutput::Start(
-        full.get(), -1, [&](const absl::Status& status) { error = status; }, [] {});
+    auto output =
+        ConsoleOutput::Start(full.get(), -1, [&](const absl::Status& status) { error = status; });
     ASSERT_TRUE(output.ok());
     (*output)->Write(Bytes("x"));
   }

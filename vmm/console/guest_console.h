@@ -19,7 +19,7 @@ namespace firn {
 class GuestConsole final : public ByteSink {
  public:
   // `output` (null: nowhere) outlives this. With `offer_waits`, Offer waits for room as Write does:
-  // in a deterministic machine, when the guest goes on must not depend on who reads. `on_halt` is
+  // when the guest of a deterministic machine goes on must not depend on who reads. `on_halt` is
   // called in Write and Offer when the kernel says that it has halted after a panic, with a
   // device's lock held.
   GuestConsole(ByteSink* output, bool offer_waits, std::function<void()> on_halt)
@@ -27,6 +27,9 @@ class GuestConsole final : public ByteSink {
 
   void Write(absl::Span<const std::byte> data) override { Pass(data, /*wait=*/true); }
   size_t Offer(absl::Span<const std::byte> data) override { return Pass(data, offer_waits_); }
+
+  // From now on Offer waits for room. Any thread.
+  void MakeOfferWait() { offer_waits_ = true; }
 
   // From now on nothing is written. Any thread.
   void Mute() { muted_ = true; }
@@ -39,7 +42,7 @@ class GuestConsole final : public ByteSink {
   size_t Pass(absl::Span<const std::byte> data, bool wait);
 
   ByteSink* const output_;
-  const bool offer_waits_;
+  std::atomic<bool> offer_waits_;
   const std::function<void()> on_halt_;
   std::atomic<bool> muted_ = false;
   mutable absl::Mutex mutex_;

@@ -132,6 +132,8 @@ absl::Status Machine::CreateDevices(const VmConfig& config, const DevicePlan& pl
                                          .counter = *counter,
                                          .serial_output = serial_console_,
                                          .console_output = virtio_console_,
+                                         .console_room = host_.output_room,
+                                         .on_console_room = [this] { OnConsoleRoom(); },
                                          .on_panic = [this] { OnHalt(); }};
   absl::StatusOr<std::unique_ptr<MachineDevices>> devices =
       snapshot == nullptr ? MachineDevices::Create(config, plan, environment)
@@ -214,6 +216,13 @@ absl::Status Machine::Resume() {
 void Machine::OnConsoleRoom() {
   // Memory of a guest that stands still does not change; Resume looks again.
   if (!is_paused_ && !memory_lost_) devices_->OnConsoleRoom();
+}
+
+void Machine::FinishConsole() {
+  virtio_console_.MakeOfferWait();
+  is_paused_ = false;
+  OnConsoleRoom();
+  if (!memory_lost_) host_.loop.Settle();
 }
 
 void Machine::RequestStop() {

@@ -56,8 +56,10 @@ struct MachineHost {
   Hypervisor& hypervisor;
   EventLoop& loop;
   Timeline& timeline;
-  Entropy& entropy;               // seeds and the guest's virtio-rng
-  ByteSink* output;               // of both consoles; null: nowhere
+  Entropy& entropy;  // seeds and the guest's virtio-rng
+  ByteSink* output;  // of both consoles; null: nowhere
+  // Readable when `output` has room again for what it did not take of an Offer; null: it takes all.
+  const EventFd* output_room = nullptr;
   PhaseObserver trace = nullptr;  // of saves and restores
   // Readable once firn is to end, also where the thread of `loop` waits for guest memory; -1: none.
   int end_fd = -1;
@@ -84,9 +86,10 @@ class Machine : private VcpuExitHandler, private LossHandler {
 
   absl::Status Start() { return Resume(); }
   // Takes the vCPUs out of the guest, and lets them in again. Devices finish what they were rung
-  // for before Pause returns: from then on nothing is written to a disk. Pausing what is paused and
-  // resuming what runs changes nothing. DeadlineExceeded: a vCPU did not come out in time, because
-  // its console is not read; the guest runs on. After Start, before RequestStop.
+  // for before Pause returns, but for output that the virtio console has no room for: from then on
+  // nothing is written to a disk. Pausing what is paused and resuming what runs changes nothing.
+  // DeadlineExceeded: a vCPU did not come out in time, because its serial console is not read; the
+  // guest runs on. After Start, before RequestStop.
   absl::Status Pause();
   absl::Status Resume();
   bool is_paused() const { return is_paused_; }
@@ -113,8 +116,9 @@ class Machine : private VcpuExitHandler, private LossHandler {
   // their errors for this call. After Stop, or while it is wanted to end.
   absl::Status FinishRecording();
 
-  // The output that Offer had found full has room again. On the event loop.
-  void OnConsoleRoom();
+  // After Stop: writes what the guest had sent to the virtio console and there was no room for;
+  // waits for it as ConsoleOutput does.
+  void FinishConsole();
   // For the console that has the input: see MachineDevices.
   size_t Input(absl::Span<const std::byte> data) { return devices_->Input(data); }
   void SetInputRoomCallback(std::function<void()> on_room) {
@@ -160,6 +164,8 @@ class Machine : private VcpuExitHandler, private LossHandler {
   absl::StatusOr<PageSet> PagesToSave(const SaveRequest& request) const;
   // FailedPrecondition if the guest has ended.
   absl::Status PauseToSave();
+  // The output has room for what waits in the console's queue. On the event loop.
+  void OnConsoleRoom();
   // What was written since the last look, which goes to `dirty_pages_` too; with track_dirty_pages.
   absl::StatusOr<PageSet> CollectDirty();
   absl::StatusOr<state::Manifest> DescribeSnapshot(const SaveRequest& request,

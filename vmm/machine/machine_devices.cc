@@ -75,11 +75,24 @@ absl::StatusOr<std::unique_ptr<MachineDevices>> MachineDevices::Make(
     absl::Status status = devices->Add(config, planned);
     if (!status.ok()) return status;
   }
+  if (absl::Status status = devices->WatchConsoleRoom(); !status.ok()) return status;
   return devices;
 }
 
 MachineDevices::~MachineDevices() {
   for (const int fd : events_) environment_.loop.RemoveDevice(fd);
+}
+
+// As a device's event: those are served while a save runs beside.
+absl::Status MachineDevices::WatchConsoleRoom() {
+  const EventFd* const room = environment_.console_room;
+  if (room == nullptr || environment_.is_deterministic) return absl::OkStatus();
+  absl::Status status = environment_.loop.AddDevice(room->fd(), [this, room] {
+    room->Take();
+    environment_.on_console_room();
+  });
+  if (status.ok()) events_.push_back(room->fd());
+  return status;
 }
 
 absl::StatusOr<InterruptLine*> MachineDevices::AddInterrupt(const PlannedDevice& planned) {

@@ -53,7 +53,9 @@ struct DeviceEnvironment {
   uint64_t counter;       // the guest's virtual counter now
   ByteSink& serial_output;
   ByteSink& console_output;
-  std::function<void()> on_panic;  // pvpanic, on a vCPU's thread
+  const EventFd* console_room;            // readable when it has room again; null: it always has
+  std::function<void()> on_console_room;  // calls OnConsoleRoom, if the guest runs
+  std::function<void()> on_panic;         // pvpanic, on a vCPU's thread
 };
 
 // Thread rules: bus, Input and SetInputRoomCallback from any thread; the rest from the thread that
@@ -81,7 +83,8 @@ class MachineDevices {
   // Called when that device has room again after it took too little. Any thread calls it.
   void SetInputRoomCallback(std::function<void()> on_room);
 
-  // With no vCPU in the guest: finishes the work that the guest has rung for, and sees that every
+  // With no vCPU in the guest: finishes the work that the guest has rung for (but for output that the
+  // console has no room for), and sees that every
   // interrupt which a device raised has reached the interrupt controller. Until Thaw no interrupt
   // leaves. Errors: those of KVM_IRQFD.
   absl::Status Freeze();
@@ -89,7 +92,8 @@ class MachineDevices {
   absl::Status Thaw();
   // Adds one section for each device that has state. Frozen.
   void Save(StateFile& state) const;
-  // Looks at every queue once, for what was rung for just before a save.
+  // Looks at every queue once, for what was rung for just before a save, and for the output that had
+  // no room then.
   void ServeQueues();
 
   // Serves the output that the virtio console had no room for. Nothing where the machine is
@@ -147,6 +151,7 @@ class MachineDevices {
                          InterruptLine& interrupt);
   absl::Status WireDoorbell(virtio::VirtioMmio& transport, GuestAddress registers, size_t queue);
   absl::Status WireAcknowledgement(GuestAddress registers);
+  absl::Status WatchConsoleRoom();
   absl::StatusOr<InterruptLine*> AddInterrupt(const PlannedDevice& planned);
   absl::StatusOr<std::unique_ptr<virtio::VirtioDevice>> MakeVirtio(const VmConfig& config,
                                                                    const PlannedDevice& planned);

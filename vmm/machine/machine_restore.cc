@@ -206,9 +206,13 @@ absl::StatusOr<std::unique_ptr<Machine>> Machine::Restore(
     status = machine->devices_->RenewIdentity(machine->paused_counters_.virtual_count);
     if (!status.ok()) return Annotate(status, "a new identity");
   }
-  // What was rung for was served before the save (Freeze), so this finds only what the guest has
-  // not rung for yet. To be served early does it no harm, but the saved machine went on without.
-  if (!host.hypervisor.is_deterministic()) machine->devices_->ServeQueues();
+  // What was rung for was served before the save (Freeze), but for output to a console that had no
+  // room. So this finds, besides, only what the guest has not rung for yet. To be served early does
+  // it no harm, but a saved machine of a deterministic hypervisor went on without.
+  if (!host.hypervisor.is_deterministic() ||
+      snapshot.manifest().hypervisor() != host.hypervisor.name()) {
+    machine->devices_->ServeQueues();
+  }
   host.timeline.Mark("machine restored");
   machine->ended_ = false;
   status = machine->MemoryStatus();
