@@ -83,17 +83,16 @@ class MachineDevices {
   // Called when that device has room again after it took too little. Any thread calls it.
   void SetInputRoomCallback(std::function<void()> on_room);
 
-  // With no vCPU in the guest: finishes the work that the guest has rung for (but for output that the
-  // console has no room for), and sees that every
-  // interrupt which a device raised has reached the interrupt controller. Until Thaw no interrupt
-  // leaves. Errors: those of KVM_IRQFD.
+  // With no vCPU in the guest: finishes the work that the guest has rung for (but for output that
+  // the console has no room for), and sees that every interrupt which a device raised has reached
+  // the interrupt controller. Until Thaw no interrupt leaves. Errors: those of KVM_IRQFD.
   absl::Status Freeze();
   // After an error some interrupts do not leave still: a Thaw more tries those again.
   absl::Status Thaw();
   // Adds one section for each device that has state. Frozen.
   void Save(StateFile& state) const;
-  // Looks at every queue once, for what was rung for just before a save, and for the output that had
-  // no room then.
+  // Looks at every queue once, for what was rung for just before a save, and for the output that
+  // had no room then.
   void ServeQueues();
 
   // Serves the output that the virtio console had no room for. Nothing where the machine is
