@@ -219,10 +219,10 @@ void Machine::OnConsoleRoom() {
 }
 
 void Machine::FinishConsole() {
+  if (memory_lost_ || host_.hypervisor.is_deterministic()) return;
   virtio_console_.MakeOfferWait();
-  is_paused_ = false;
-  OnConsoleRoom();
-  if (!memory_lost_) host_.loop.Settle();
+  devices_->OnConsoleRoom();
+  host_.loop.Settle();  // where that was more than it serves at once
 }
 
 void Machine::RequestStop() {
