@@ -53,9 +53,9 @@ struct DeviceEnvironment {
   uint64_t counter;       // the guest's virtual counter now
   ByteSink& serial_output;
   ByteSink& console_output;
-  const EventFd* console_room;            // readable when it has room again; null: it always has
-  std::function<void()> on_console_room;  // calls OnConsoleRoom, if the guest runs
-  std::function<void()> on_panic;         // pvpanic, on a vCPU's thread
+  const EventFd* console_room = nullptr;  // readable when it has room again; null: it always has
+  std::function<void()> on_console_room = nullptr;  // calls OnConsoleRoom, if the guest runs
+  std::function<void()> on_panic;                   // pvpanic, on a vCPU's thread
 };
 
 // Thread rules: bus, Input and SetInputRoomCallback from any thread; the rest from the thread that

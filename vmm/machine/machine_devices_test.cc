@@ -12,6 +12,8 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "arch-aarch64/memory_layout.h"
 #include "arch-aarch64/mock_vm.h"
 #include "devices/little_endian.h"
@@ -76,10 +78,12 @@ class MachineDevicesTest : public ::testing::Test {
                                    .vm = vm_,
                                    .loop = *loop_,
                                    .entropy = entropy_,
-                                   .is_deterministic = true,
+                                   .is_deterministic = is_deterministic_,
                                    .counter = counter_,
                                    .serial_output = serial_,
                                    .console_output = console_,
+                                   .console_room = &room_,
+                                   .on_console_room = [this] { told_of_room_.Notify(); },
                                    .on_panic = [this] { ++panics_; }});
   }
   static uint32_t Read(MachineDevices& devices, GuestRange range, uint64_t offset, size_t size) {
@@ -107,12 +111,35 @@ class MachineDevicesTest : public ::testing::Test {
   testing::StringSink serial_, console_;
   NiceMock<MockVm> vm_;
   VmConfig config_;
+  bool is_deterministic_ = true;
+  EventFd room_ = *EventFd::Create();
+  absl::Notification told_of_room_;
   uint64_t counter_ = 0;
   std::map<uint32_t, int> interrupts_;  // by SPI
   std::vector<IoEventFd> doorbells_;
   std::optional<CounterAlarm> alarm_;
   int panics_ = 0;
 };
+
+// While a save runs, too.
+TEST_F(MachineDevicesTest, RoomForConsoleOutputIsADevicesEvent) {
+  is_deterministic_ = false;
+  absl::StatusOr<std::unique_ptr<MachineDevices>> devices = Create();
+  ASSERT_TRUE(devices.ok()) << devices.status();
+  room_.Signal();
+  bool told = false;
+  loop_->RunBeside([&] { told = told_of_room_.WaitForNotificationWithTimeout(absl::Seconds(60)); });
+  EXPECT_TRUE(told);
+  EXPECT_EQ(room_.Take(), 0u);
+}
+
+TEST_F(MachineDevicesTest, DeterministicMachineIsNotToldOfRoom) {
+  absl::StatusOr<std::unique_ptr<MachineDevices>> devices = Create();
+  ASSERT_TRUE(devices.ok()) << devices.status();
+  room_.Signal();
+  loop_->Settle();
+  EXPECT_FALSE(told_of_room_.HasBeenNotified());
+}
 
 TEST_F(MachineDevicesTest, WiresAnInterruptForEachDeviceADoorbellForEachQueueAndAcknowledgements) {
   absl::StatusOr<std::unique_ptr<MachineDevices>> devices = Create();
