@@ -20,8 +20,9 @@ sys.path.insert(0, str(HERE.parent / "lib"))
 # pylint: disable=wrong-import-position
 import runner  # noqa: E402
 
-LONG = ("console_test", "power_test.SignalTest.test_at_random", "bad_input_test.BadHostTest.test_limit_of_open",
-        "boot_test.BootTest.test_7_2_four", "power_test.PowerTest.test_hotplug_7_2")
+LONG = ("console_test", "power_test.SignalTest.test_at_random",
+        "bad_input_test.BadHostTest.test_limit_of_open", "boot_test.BootTest.test_7_2_four",
+        "power_test.PowerTest.test_hotplug_7_2")
 
 if __name__ == "__main__":
     sys.exit(runner.main(HERE, __doc__, LONG,
