@@ -91,8 +91,8 @@ class Engine {
 
   // Finds the exception record in Unicorn's saved contexts by executing SVC and HVC with known
   // immediates, and the exclusive monitor by LDXP of known words; and in a hook the table of its
-  // regions, which must then have some. FailedPrecondition, naming the version, where that does not
-  // give one place for each.
+  // regions, which must be empty before them and have theirs after. FailedPrecondition, naming the
+  // version, where that does not give one place for each.
   static absl::StatusOr<EngineLayout> Calibrate();
   // "2.1.1"
   static std::string Version();

@@ -30,7 +30,8 @@ DEFAULT_KERNEL = "7.2-cloud"
 TIME_LIMIT = 180
 
 # Words for the kernel of tests that are not about booting: most instructions of a boot check keys and
-# ciphers that no test uses. Modules are then of unknown origin, which the kernel says and allows.
+# ciphers that no test uses. Modules are then of unknown origin, which the kernel says and allows. A 7.2
+# guest's init starts after 340 million instructions, its program after 365.
 QUICK_BOOT = ("cryptomgr.notests", "initcall_blacklist=load_system_certificate_list")
 
 # The exit statuses of `firn run` (README.md).

@@ -51,7 +51,7 @@ class StalledReaderTest(KvmTest):
         # which the buffer ended.
         numbers = self.numbers(restored)
         self.assertGreater(len(numbers), LINES / 10)
-        self.assertLess(len(numbers), LINES - 1000)
+        self.assertLess(len(numbers), LINES - 500)  # a pipe that is full has more
         self.assertEqual(numbers, list(range(LINES + 1 - len(numbers), LINES + 1)))
         self.assertTrue(rest.replace("\r", "").endswith(restored.replace("\r", "")))
 

@@ -119,6 +119,7 @@ class Machine : private VcpuExitHandler, private LossHandler {
   // After Stop: writes what the guest had sent to the virtio console and there was no room for;
   // waits for it as ConsoleOutput does.
   void FinishConsole();
+
   // For the console that has the input: see MachineDevices.
   size_t Input(absl::Span<const std::byte> data) { return devices_->Input(data); }
   void SetInputRoomCallback(std::function<void()> on_room) {

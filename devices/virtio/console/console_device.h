@@ -24,9 +24,9 @@ namespace firn::virtio {
 class ConsoleDevice final : public VirtioDevice {
  public:
   // `output` outlives the device; what it has no room for stays in the queue until OnQueueNotify is
-  // called for kTransmitQueue. `on_input_room` is called, from any thread
-  // and without the device's lock, when OfferInput would take bytes again after it had not taken
-  // all: it wakes the event loop and does not itself use the machine.
+  // called for kTransmitQueue. `on_input_room` is called, from any thread and without the device's
+  // lock, when OfferInput would take bytes again after it had not taken all: it wakes the event
+  // loop and does not itself use the machine.
   explicit ConsoleDevice(ByteSink& output, std::function<void()> on_input_room = nullptr);
 
   // Section 5.3.2.
