@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+load(":cc.bzl", "cc_test")
+
 def unit_tests(tests, deps = [], threads = []):
     """A small cc_test NAME_test of NAME_test.cc for each library NAME of the package.
 
@@ -8,7 +10,7 @@ def unit_tests(tests, deps = [], threads = []):
       threads: the NAMEs whose tests start threads: those run under ThreadSanitizer too.
     """
     for name, more in tests.items():
-        native.cc_test(
+        cc_test(
             name = name + "_test",
             size = "small",
             srcs = [name + "_test.cc"],

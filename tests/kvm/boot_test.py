@@ -2,8 +2,10 @@
 """Linux boots on KVM with a GICv3, brings its CPUs up, and its devices work."""
 
 import hashlib
+import os
+import unittest
 
-from kvm_guest import KvmTest  # first: it finds the folders of the others
+from kvm_guest import GUEST_KERNELS, KvmTest  # first: it finds the folders of the others
 from guest import interrupt_rows
 from workload import REGISTERS, REGISTERS_ERRORS, checksums
 
@@ -74,6 +76,18 @@ class BootTest(KvmTest):
     def test_much_memory(self):
         outcome = self.boot("memory", "--memory", "40G")
         self.assertEqual(outcome.stats["memory"]["guest_bytes"], 40 << 30)
+
+
+class BootsInARowTest(KvmTest):
+    kernel_words = ()
+    BOOTS = int(os.environ.get("FIRN_BOOTS", "0"))
+
+    @unittest.skipIf(BOOTS == 0, "a soak: FIRN_BOOTS says how many")
+    def test_boots_in_a_row(self):
+        for boot in range(self.BOOTS):
+            kernel, cpus = GUEST_KERNELS[boot % 2], (1, 2, 4)[boot // 2 % 3]
+            with self.subTest(boot=boot, kernel=kernel, cpus=cpus):
+                self.boot("hello", "--cpus", str(cpus), kernel=kernel)
 
 
 class DevicesTest(KvmTest):

@@ -123,7 +123,8 @@ class MachineFailingTest : public ::testing::TestWithParam<Host> {
                         });
     outcome.status = machine.status();
     if (!machine.ok()) return;
-    (*machine)->Start();
+    outcome.status = (*machine)->Start();
+    if (!outcome.status.ok()) return;
     if (!ended.WaitForNotificationWithTimeout(kTimeLimit)) {
       outcome.end = {Kind::kHostError, "the machine hangs"};
     }
@@ -241,7 +242,7 @@ TEST_P(MachineFailingTest, AStormOfSignalsInTheGuestCanBeStopped) {
                        .output = nullptr},
                       [&](const MachineEnd&) { ended = true; });
   ASSERT_TRUE(machine.ok()) << machine.status();
-  (*machine)->Start();
+  ASSERT_TRUE((*machine)->Start().ok());
   while (calls.failures() < 1000) usleep(100);
   (*machine)->Stop();
   EXPECT_FALSE(ended);

@@ -20,7 +20,6 @@ using ::testing::HasSubstr;
 using testing::kBufferBase;
 using testing::MmioDriver;
 
-constexpr uint32_t kUpToFeatures = kAcknowledge | kDriver | kFeaturesOk;
 constexpr uint64_t kOwnFeature = EchoDevice::kOwnFeature;
 
 class VirtioMmioTest : public ::testing::Test {

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+"""precompiled_header: a header that is parsed once, for all the files that include it first."""
+
+load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "ACTION_NAMES")
+load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
+
+def _command(ctx, context):
+    toolchain = find_cpp_toolchain(ctx)
+    features = cc_common.configure_features(
+        ctx = ctx,
+        cc_toolchain = toolchain,
+        requested_features = ctx.features,
+        unsupported_features = ctx.disabled_features,
+    )
+    action = ACTION_NAMES.cpp_compile
+    variables = cc_common.create_compile_variables(
+        cc_toolchain = toolchain,
+        feature_configuration = features,
+        include_directories = context.includes,
+        quote_include_directories = context.quote_includes,
+        system_include_directories = context.system_includes,
+        preprocessor_defines = context.defines,
+        use_pic = True,
+        user_compile_flags = ctx.fragments.cpp.copts + ctx.fragments.cpp.cxxopts,
+    )
+    flags = cc_common.get_memory_inefficient_command_line(
+        feature_configuration = features,
+        action_name = action,
+        variables = variables,
+    )
+    compiler = cc_common.get_tool_for_action(feature_configuration = features, action_name = action)
+    if toolchain.compiler == "clang":
+        # It checks that the headers are those it has seen: relative to the folder of this action,
+        # which is gone then, and by size, since their times are those of a sandbox.
+        flags = flags + ["-Xclang", "-relocatable-pch", "-Xclang", "-fno-pch-timestamp", "-isysroot"]
+        return [compiler] + flags, '"$@" "$PWD"'
+    return [compiler] + flags, '"$@"'
+
+def _impl(ctx):
+    header = ctx.file.hdr
+    context = cc_common.merge_cc_infos(
+        cc_infos = [dep[CcInfo] for dep in ctx.attr.deps],
+    ).compilation_context
+    command, shell = _command(ctx, context)
+
+    # Where gcc and clang look for what -include names.
+    output = ctx.actions.declare_file(header.basename + ".gch")
+    ctx.actions.run_shell(
+        outputs = [output],
+        inputs = depset([header], transitive = [context.headers]),
+        arguments = command,
+        command = '%s -x c++-header "%s" -o "%s"' % (shell, header.path, output.path),
+        mnemonic = "PrecompileHeader",
+        progress_message = "Precompiling " + header.short_path,
+    )
+    headers = depset([output, header], transitive = [context.headers])
+    return [
+        DefaultInfo(files = depset([output])),
+        CcInfo(compilation_context = cc_common.create_compilation_context(headers = headers)),
+    ]
+
+precompiled_header = rule(
+    implementation = _impl,
+    attrs = {
+        "hdr": attr.label(mandatory = True, allow_single_file = [".h"]),
+        "deps": attr.label_list(providers = [CcInfo]),
+        "_cc_toolchain": attr.label(default = "@bazel_tools//tools/cpp:current_cc_toolchain"),
+    },
+    fragments = ["cpp"],
+    incompatible_use_toolchain_transition = True,
+    toolchains = ["@bazel_tools//tools/cpp:toolchain_type"],
+)
