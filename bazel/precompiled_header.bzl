@@ -4,8 +4,8 @@
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "ACTION_NAMES")
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
 
-def _command(ctx, context):
-    toolchain = find_cpp_toolchain(ctx)
+def _compiler(ctx, toolchain, context):
+    """The compiler and its flags for a file that includes what is in `context`."""
     features = cc_common.configure_features(
         ctx = ctx,
         cc_toolchain = toolchain,
@@ -20,36 +20,47 @@ def _command(ctx, context):
         quote_include_directories = context.quote_includes,
         system_include_directories = context.system_includes,
         preprocessor_defines = context.defines,
-        use_pic = True,
         user_compile_flags = ctx.fragments.cpp.copts + ctx.fragments.cpp.cxxopts,
     )
-    flags = cc_common.get_memory_inefficient_command_line(
+    return [
+        cc_common.get_tool_for_action(feature_configuration = features, action_name = action),
+    ] + cc_common.get_memory_inefficient_command_line(
         feature_configuration = features,
         action_name = action,
         variables = variables,
     )
-    compiler = cc_common.get_tool_for_action(feature_configuration = features, action_name = action)
-    if toolchain.compiler == "clang":
-        # It checks that the headers are those it has seen: relative to the folder of this action,
-        # which is gone then, and by size, since their times are those of a sandbox.
-        flags = flags + ["-Xclang", "-relocatable-pch", "-Xclang", "-fno-pch-timestamp", "-isysroot"]
-        return [compiler] + flags, '"$@" "$PWD"'
-    return [compiler] + flags, '"$@"'
+
+# clang checks that the headers are those it has seen: by name, relative to the folder of this action,
+# which is gone then, and by size, since their times are those of a sandbox.
+_CLANG = """
+"$@" -fPIC -Xclang -relocatable-pch -Xclang -fno-pch-timestamp -isysroot "$PWD" \
+  -x c++-header {header} -o {output}
+"""
+
+# gcc takes the one in the folder that was made with the flags of the file at hand.
+_GCC = """
+mkdir -p {output}
+for kind in PIC PIE; do "$@" -f$kind -x c++-header {header} -o {output}/$kind || exit; done
+"""
 
 def _impl(ctx):
     header = ctx.file.hdr
+    toolchain = find_cpp_toolchain(ctx)
     context = cc_common.merge_cc_infos(
         cc_infos = [dep[CcInfo] for dep in ctx.attr.deps],
     ).compilation_context
-    command, shell = _command(ctx, context)
 
-    # Where gcc and clang look for what -include names.
-    output = ctx.actions.declare_file(header.basename + ".gch")
+    # Where both look for what -include names.
+    name = header.basename + ".gch"
+    if toolchain.compiler == "clang":
+        output, script = ctx.actions.declare_file(name), _CLANG
+    else:
+        output, script = ctx.actions.declare_directory(name), _GCC
     ctx.actions.run_shell(
         outputs = [output],
         inputs = depset([header], transitive = [context.headers]),
-        arguments = command,
-        command = '%s -x c++-header "%s" -o "%s"' % (shell, header.path, output.path),
+        arguments = _compiler(ctx, toolchain, context),
+        command = script.format(header = header.path, output = output.path),
         mnemonic = "PrecompileHeader",
         progress_message = "Precompiling " + header.short_path,
     )

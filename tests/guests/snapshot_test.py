@@ -107,11 +107,11 @@ class MomentsTest(SnapshotTest):
     """Saves in the middle of what can go wrong: a guest whose CPUs interrupt each other and that reads a
     disk. It is booted and saved once; from there on each moment is one save, restored."""
 
-    warm = 1_000_000_000
+    warm = 430_000_000
     # Each event comes within this, wherever a change to the guest's files has moved it, and several
     # times while a restored guest goes on.
     longest_search = 64_000_000
-    goes_on = 10_000_000
+    goes_on = 6_000_000
     # What happens at a moment that is looked for: where --stats counts it.
     EVENTS = {
         "interrupt of the other CPU": lambda stats: stats["total"]["interrupts"]["lpi"],
@@ -186,7 +186,7 @@ class MomentsTest(SnapshotTest):
 
     def test_random_moments_of_the_posted_series(self):
         self.boot_and_save("b")
-        moments = random.Random(2).sample(range(self.warm + 1000, self.warm + 20_000_000), 8)
+        moments = random.Random(2).sample(range(self.warm + 1000, self.warm + 10_000_000), 8)
         for index, moment in enumerate(moments):
             self.check_moment(moment, index)
 
