@@ -8,6 +8,7 @@ import os
 import sys
 
 from bench_host import FIRN, Bench, bench_host
+from timeline import FIRST_INSTRUCTION, MACHINE_CREATED, moment
 
 # Prints the seconds from its start to the line from init, then ends the monitor.
 TO_INIT = r"""
@@ -38,13 +39,6 @@ kill $pid
 wait
 rm fifo
 """
-
-FIRST_INSTRUCTION = "first guest instruction"
-
-
-def moment(stats, event, clock):
-    """When an event of firn's timeline was, in ms of wall_ms or cpu_ms since the process started."""
-    return next(entry[clock] for entry in stats["time"]["timeline"] if entry["event"] == event)
 
 
 class KvmBench(Bench):
@@ -117,7 +111,7 @@ class KvmBench(Bench):
         for memory in ("256M", "4G"):
             stats = self.stats(*self.firn("6.1", "hello", memory=memory))
             first = moment(stats, FIRST_INSTRUCTION, "cpu_ms")
-            created = moment(stats, "machine created", "cpu_ms")
+            created = moment(stats, MACHINE_CREATED, "cpu_ms")
             self.row(f"CPU time, exec to first KVM_RUN, {memory}",
                      f"{first:.0f} ms, {created:.0f} ms of it before the kernel is read and copied")
 

@@ -11,6 +11,7 @@ import sys
 
 from bench_host import KERNELS, bench_host
 from snapshot_bench import ANSWER, QEMU_SAVE, SNAPSHOTS, Calls, SnapshotBench, count_calls
+from timeline import FIRST_INSTRUCTION, moment
 
 MIB = 1 << 20
 PAGE = 4096
@@ -131,9 +132,7 @@ class Rows(SnapshotBench):
             cold.append(self.stopwatch("FIRN-INIT", *self.firn(
                 kernel, "ticks", "--cpus", cpus, words=words)))
             firn.append(self.stopwatch("FIRN-TICK", *self.restore(folder, "--stats", "stats.json")))
-            timeline = self.get_json("stats.json")["time"]["timeline"]
-            first.append(next(entry["wall_ms"] for entry in timeline
-                              if entry["event"] == "first guest instruction"))
+            first.append(moment(self.get_json("stats.json"), FIRST_INSTRUCTION))
             qemu.append(self.stopwatch(
                 "FIRN-TICK", *self.qemu(kernel, "ticks", cpus, words=words), "-incoming", "fd:3",
                 before=f"exec 3< {file};"))

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT / "tools/guest"))
 import demo_snapshots  # noqa: E402
 from disk import make_disk  # noqa: E402
 from initramfs import initramfs  # noqa: E402
+from timeline import FIRST_INSTRUCTION, moment  # noqa: E402
 
 KERNEL = ROOT / ".deps/guest/7.2-cloud"
 FIRN = os.environ.get("FIRN", ROOT / "bazel-bin/vmm/firn")
@@ -81,12 +82,11 @@ def show_cost(stats, seen):
     total = stats["total"]
     blk = next(counts for name, counts in stats["devices"].items() if name.startswith("blk"))
     interrupts = total["interrupts"]
-    first = next((event for event in stats["time"]["timeline"]
-                  if event["event"] == "first guest instruction"), None)
+    first = moment(stats, FIRST_INSTRUCTION)
     print("\nTimeline")
-    if first:
-        print(f"  {first['wall_ms'] / 1000:6.2f} s  the first guest instruction "
-              f"({first['cpu_ms']:.0f} ms of CPU time)")
+    if first is not None:
+        print(f"  {first / 1000:6.2f} s  the first guest instruction "
+              f"({moment(stats, FIRST_INSTRUCTION, 'cpu_ms'):.0f} ms of CPU time)")
     for seconds, meaning in seen:
         print(f"  {seconds:6.2f} s  {meaning}")
     mib = 1 << 20

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+from timeline import FIRST_INSTRUCTION, moment
+
 ANSWER = re.compile(r"FIRN-ANSWER work (\w+) generation (\w+) random (\w+)")
 CLONES = 3
 
@@ -63,9 +65,7 @@ def restore_arguments(firn, folder, name):
 def first_instruction(folder, name):
     """Milliseconds from firn's first instruction to the guest's, or none where firn was killed."""
     with open(os.path.join(folder, f"{name}.json"), encoding="utf-8") as stats:
-        timeline = json.load(stats)["time"]["timeline"]
-    return next(event["wall_ms"] for event in timeline
-                if event["event"] == "first guest instruction")
+        return moment(json.load(stats), FIRST_INSTRUCTION)
 
 
 def tell(number, restored, answer):
