@@ -14,12 +14,12 @@ def _precompiled(rule, header, deps = [], copts = [], **arguments):
         **arguments
     )
 
-def cc_library(testonly = None, **arguments):
-    header = "test" if testonly else "common"
-    _precompiled(native.cc_library, header, testonly = testonly, **arguments)
+def cc_library(**arguments):
+    _precompiled(native.cc_library, "common", **arguments)
 
 def cc_binary(**arguments):
     _precompiled(native.cc_binary, "common", **arguments)
 
-def cc_test(**arguments):
-    _precompiled(native.cc_test, "test", **arguments)
+def cc_test(features = [], **arguments):
+    # The coverage that fuzzing goes by is of no use in a test's own code.
+    _precompiled(native.cc_test, "test", features = features + ["-libfuzzer"], **arguments)

@@ -6,6 +6,6 @@ MACHINE_CREATED = "machine created"
 
 
 def moment(stats, event, clock="wall_ms"):
-    """When `event` was, in ms of `clock` (wall_ms or cpu_ms) since firn's first instruction; None where
-    it never came."""
+    """When `event` was, in ms: of wall_ms since firn's main, or of cpu_ms, the process's CPU time. None
+    where it never came."""
     return next((entry[clock] for entry in stats["time"]["timeline"] if entry["event"] == event), None)
