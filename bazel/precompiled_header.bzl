@@ -33,7 +33,7 @@ def _compiler(ctx, toolchain, context):
 # clang checks that the headers are those it has seen: by name, relative to the folder of this action,
 # which is gone then, and by size, since their times are those of a sandbox.
 _CLANG = """
-"$@" -fPIC -Xclang -relocatable-pch -Xclang -fno-pch-timestamp -isysroot "$PWD" \
+"$@" -fPIC -Xclang -relocatable-pch -Xclang -fno-pch-timestamp -fpch-instantiate-templates -isysroot "$PWD" \
   -x c++-header {header} -o {output}
 """
 

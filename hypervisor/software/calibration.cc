@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "hypervisor/software/engine.h"
 #include "hypervisor/software/hooked_regions.h"
+#include "hypervisor/software/page_size.h"
 
 namespace firn::software {
 namespace {
@@ -114,7 +115,9 @@ absl::StatusOr<EngineLayout> Engine::Calibrate() {
   if (major != 2 || minor < 1) {
     return DoesNotFit("firn needs 2.1 or newer (older ones look memory up by virtual address)");
   }
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Open({}, nullptr);
+  const uint32_t page_size_argument = FindPageSizeArgument();
+  absl::StatusOr<std::unique_ptr<Engine>> engine =
+      Open({.page_size_argument = page_size_argument}, nullptr);
   if (!engine.ok()) return engine.status();
   uc_engine* uc = (*engine)->uc_;
   uc_hook handle;
@@ -144,7 +147,8 @@ absl::StatusOr<EngineLayout> Engine::Calibrate() {
   }
   return EngineLayout{.exception_offset = *exception,
                       .monitor_offset = *monitor,
-                      .hooked_regions_offset = *regions};
+                      .hooked_regions_offset = *regions,
+                      .page_size_argument = page_size_argument};
 }
 
 }  // namespace firn::software

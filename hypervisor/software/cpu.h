@@ -148,8 +148,9 @@ class Cpu : public EngineClient {
   void FinishLoad(const DataAbort& abort, const std::array<std::byte, 8>& data);
   void EndWith(SliceEnd end);
 
-  // Timer registers (cpu_registers.cc).
+  // System registers and instructions (cpu_registers.cc).
   bool MayAccessTimer(SystemRegister reg) const;
+  bool IsPageOfKernel(uint64_t operand);
 
   const uint32_t index_;
   const uint32_t id_;

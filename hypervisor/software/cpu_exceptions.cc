@@ -110,15 +110,17 @@ void Cpu::HandleStage2Abort(Exception exception, const ExceptionRecord& record, 
   const uint64_t page = engine_->ReadSystemRegister(reg::kHpfarEl2) >> 4 << 12;
   const GuestAddress address(page | (record.address & 0xfff));
   const bool from_el0 = engine_->current_el() == 0;
+  const bool is_write =
+      exception == Exception::kDataAbort && abort.is_write() && !abort.on_table_walk();
+  if (memory_->HandleFault(address, is_write)) {
+    UncountFrom(pc);
+    engine_->SetPc(pc);  // repeats the access
+    return;
+  }
   if (exception == Exception::kPrefetchAbort) {
     // Code outside memory: KVM injects an external abort.
     const uint32_t ec = from_el0 ? kEcInstructionAbortLower : kEcInstructionAbortSame;
     Deliver(ec << 26 | kSyndromeIl | kFscExternalAbort, record.address, pc);
-    return;
-  }
-  if (abort.is_write() && !abort.on_table_walk() && memory_->HandleWriteFault(address)) {
-    UncountFrom(pc);
-    engine_->SetPc(pc);  // repeats the store
     return;
   }
   if (abort.on_table_walk()) {

@@ -19,6 +19,11 @@ bool IsTimerSpace(SystemRegister reg) {
   return reg.op0 == 3 && reg.op1 == 3 && reg.crn == 14 && reg.crm <= 3;
 }
 
+bool IsTlbi(SystemRegister reg) { return reg.op0 == 1 && reg.op1 == 0 && reg.crn == 8; }
+
+// TLBI VAE1, VAAE1, VALE1, VAALE1.
+bool IsByAddress(SystemRegister tlbi) { return (tlbi.op2 & 1) != 0; }
+
 }  // namespace
 
 bool Cpu::MayAccessTimer(SystemRegister reg) const {
@@ -91,9 +96,10 @@ bool Cpu::OnMsr(SystemRegister reg, uint64_t value) {
 }
 
 void Cpu::OnSys(SystemRegister reg, uint64_t operand) {
-  // TLBI: CRm 3 is the inner shareable domain, 1 the outer.
-  if (reg.op0 == 1 && reg.crn == 8 && (reg.crm == 3 || reg.crm == 1)) {
-    bus_->BroadcastTlbi(index_);
+  if (IsTlbi(reg)) {
+    if (IsByAddress(reg) && !IsPageOfKernel(operand)) engine_->FlushTlb();
+    // CRm 3 is the inner shareable domain, 1 the outer.
+    if (reg.crm == 3 || reg.crm == 1) bus_->BroadcastTlbi(index_);
     return;
   }
   if (reg == reg::kIcIvau) {
@@ -103,6 +109,15 @@ void Cpu::OnSys(SystemRegister reg, uint64_t operand) {
   } else if (reg == reg::kIcIallu || reg == reg::kIcIalluis) {
     bus_->InvalidateAllCode(index_, /*everywhere=*/reg == reg::kIcIalluis);
   }
+}
+
+// Whether dropping one page of 4 KiB, as the engine does, is all that a TLBI by an address needs.
+// Not so where a block may have been, which the engine has in pages, each for itself. When a block
+// is invalidated its descriptor is invalid, so no table is found (Arm ARM D8.16
+// "break-before-make"); but in the lower half, Linux may have put a table there before.
+bool Cpu::IsPageOfKernel(uint64_t operand) {
+  const uint64_t address = (operand & 0x0fff'ffff'ffff) << 12;  // bits [55:12]
+  return (address >> 55 & 1) != 0 && IsInPageTable(*engine_, *memory_, address);
 }
 
 void Cpu::OnTranslated(uint64_t pc, uint32_t size) {

@@ -5,6 +5,7 @@
 
 #include "absl/log/check.h"
 #include "absl/strings/str_cat.h"
+#include "hypervisor/software/page_size.h"
 #include "hypervisor/software/system_registers.h"
 
 namespace firn::software {
@@ -72,6 +73,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineLayout& layout,
 absl::Status Engine::Initialize() {
   absl::Status status = UnicornError(uc_open(UC_ARCH_ARM64, UC_MODE_ARM, &uc_), "uc_open");
   status.Update(UnicornError(uc_ctl_set_cpu_model(uc_, UC_CPU_ARM64_MAX), "set_cpu_model"));
+  status.Update(UnicornError(SetPageSize(uc_, layout_.page_size_argument), "set_page_size"));
   status.Update(UnicornError(uc_ctl_exits_enable(uc_), "exits_enable"));
   status.Update(UnicornError(uc_ctl_set_tcg_buffer_size(uc_, kTranslationBufferBytes),
                              "set_tcg_buffer_size"));

@@ -76,6 +76,7 @@ struct EngineLayout {
   size_t monitor_offset = 0;  // the address that the exclusive monitor has marked; all ones: none
   // In a hook.
   size_t hooked_regions_offset = 0;
+  uint32_t page_size_argument = 0;  // page_size.h
 };
 
 // Thread rules: one thread at a time, Stop included.
@@ -114,7 +115,7 @@ class Engine {
   BlockCount& block_count() { return block_count_; }
   const HookedRegions& hooked_regions() const { return hooked_regions_; }
 
-  // Drops stage 1 and stage 2 translations. Not inside a client method.
+  // Drops stage 1 and stage 2 translations. Of the client's methods only OnSys may call it.
   void FlushTlb();
   // Drops the translated code of physical page `page` (whose memory is executable).
   // Not inside a client method.

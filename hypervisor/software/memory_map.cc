@@ -11,6 +11,8 @@ namespace firn::software {
 namespace {
 
 constexpr uint32_t kMaxSlots = 32;
+// One table of level 3.
+constexpr uint64_t kMappedAtOnce = 2 << 20;
 
 absl::Status Refuse(int error_number, const MemorySlot& slot, std::string_view why) {
   return ErrnoStatus(error_number, absl::StrCat("KVM_SET_USER_MEMORY_REGION(slot ", slot.slot,
@@ -91,7 +93,8 @@ absl::Status MemoryMap::SetSlot(const MemorySlot& config) {
     if (absl::Status status = MapInEngines(slot); !status.ok()) return status;
     slots_.emplace(config.slot, std::move(slot));
   }
-  return RebuildStage2();
+  ClearStage2();
+  return absl::OkStatus();
 }
 
 absl::Status MemoryMap::MapInEngines(const Slot& slot) {
@@ -111,15 +114,17 @@ absl::Status MemoryMap::UnmapInEngines(const Slot& slot) {
   return status;
 }
 
-absl::Status MemoryMap::RebuildStage2() {
+void MemoryMap::ClearStage2() {
   stage2_->Clear();
-  absl::Status status;
-  for (auto& [number, slot] : slots_) {
-    status.Update(stage2_->Map(slot.config.address.value, slot.config.size,
-                               !slot.read_only() && !slot.logs(), /*pages=*/slot.logs()));
-  }
   for (Engine* engine : engines_) engine->FlushTlb();
-  return status;
+}
+
+// So that the start of a guest does not take longer with more memory.
+void MemoryMap::MapAround(const Slot& slot, uint64_t address) {
+  const uint64_t chunk = address & ~(kMappedAtOnce - 1);
+  const uint64_t begin = std::max(chunk, slot.config.address.value);
+  const uint64_t end = std::min(chunk + kMappedAtOnce, slot.range.end().value);
+  stage2_->Map(begin, end - begin, !slot.read_only() && !slot.logs());
 }
 
 absl::StatusOr<std::vector<uint64_t>> MemoryMap::GetDirtyLog(uint32_t number) {
@@ -162,9 +167,14 @@ std::byte* MemoryMap::Host(GuestAddress address, uint64_t size, bool for_write) 
   return slot->config.host + offset;
 }
 
-bool MemoryMap::HandleWriteFault(GuestAddress address) {
+bool MemoryMap::HandleFault(GuestAddress address, bool is_write) {
   Slot* slot = Find(address, 1);
-  if (slot == nullptr || slot->read_only() || !slot->logs()) return false;
+  if (slot == nullptr) return false;
+  if (!stage2_->IsMapped(address.value)) {
+    MapAround(*slot, address.value);
+    return true;
+  }
+  if (!is_write || slot->read_only() || !slot->logs()) return false;
   const uint64_t page = (address.value - slot->config.address.value) / kGuestPageSize;
   SetBit(slot->dirty, page);
   stage2_->SetWritable(slot->config.address.value + page * kGuestPageSize, true);

@@ -36,9 +36,10 @@ class MemoryMap {
   // for a read-only slot, and logs the pages as dirty.
   std::byte* Host(GuestAddress address, uint64_t size, bool for_write);
 
-  // A guest store faulted at stage 2. True: the page is writable memory whose first write was
-  // to be logged; the store can be repeated. May be called while an engine executes.
-  bool HandleWriteFault(GuestAddress address);
+  // A guest's access faulted at stage 2. True: it can be repeated, for the page is memory that is
+  // mapped only now, or writable memory whose first write was to be logged. May be called while an
+  // engine executes.
+  bool HandleFault(GuestAddress address, bool is_write);
 
  private:
   struct Slot {
@@ -55,7 +56,9 @@ class MemoryMap {
   absl::Status Check(const MemorySlot& slot) const;
   absl::Status MapInEngines(const Slot& slot);
   absl::Status UnmapInEngines(const Slot& slot);
-  absl::Status RebuildStage2();
+  // Unmaps everything: pages come back as they are used.
+  void ClearStage2();
+  void MapAround(const Slot& slot, uint64_t address);
   Slot* Find(GuestAddress address, uint64_t size);
 
   const int ipa_bits_;

@@ -21,6 +21,11 @@ class MemoryMapTest : public ::testing::Test {
     return map_->SetSlot({slot, flags, GuestAddress(address), size, host()});
   }
   std::byte* host() { return memory_->regions()[0].host; }
+  // What a guest's store to a page that logs leads to, when the page is not mapped yet.
+  void Write(uint64_t address) {
+    ASSERT_TRUE(map_->HandleFault(GuestAddress(address), /*is_write=*/true));  // now it is
+    ASSERT_TRUE(map_->HandleFault(GuestAddress(address), true));               // and logged
+  }
 
   std::unique_ptr<GuestMemory> memory_ =
       *GuestMemory::Create({*GuestRange::Create(GuestAddress(0), 64 * kPage)});
@@ -102,8 +107,8 @@ TEST_F(MemoryMapTest, DirtyLogHasThePagesWrittenByHostAndFaults) {
   EXPECT_THAT(*map_->GetDirtyLog(0), ElementsAre(0));
   map_->Host(GuestAddress(0x10000 + 2 * kPage - 1), 2, true);  // pages 1 and 2
   map_->Host(GuestAddress(0x10000 + 5 * kPage), 8, false);     // a read
-  EXPECT_TRUE(map_->HandleWriteFault(GuestAddress(0x10000 + 63 * kPage)));
-  EXPECT_FALSE(map_->HandleWriteFault(GuestAddress(0x10000 + 64 * kPage)));
+  Write(0x10000 + 63 * kPage);
+  EXPECT_FALSE(map_->HandleFault(GuestAddress(0x10000 + 64 * kPage), /*is_write=*/true));
   EXPECT_THAT(*map_->GetDirtyLog(0), ElementsAre(6 | uint64_t{1} << 63));
   EXPECT_THAT(*map_->GetDirtyLog(0), ElementsAre(0));
 }
@@ -111,16 +116,28 @@ TEST_F(MemoryMapTest, DirtyLogHasThePagesWrittenByHostAndFaults) {
 // A change of one slot must not lose what another has logged.
 TEST_F(MemoryMapTest, DirtyLogSurvivesChangesOfOtherSlots) {
   ASSERT_TRUE(Set(0, 0x10000, 4 * kPage, kvm::kMemLogDirtyPages).ok());
-  ASSERT_TRUE(map_->HandleWriteFault(GuestAddress(0x10000)));
+  Write(0x10000);
   ASSERT_TRUE(Set(1, 0x100000, 4 * kPage).ok());
   ASSERT_TRUE(Set(0, 0x10000, 4 * kPage, kvm::kMemLogDirtyPages).ok());  // no change
   ASSERT_TRUE(Set(1, 0x100000, 0).ok());
   EXPECT_THAT(*map_->GetDirtyLog(0), ElementsAre(1));
 }
 
+TEST_F(MemoryMapTest, FaultOutsideMemoryIsNotHandled) {
+  ASSERT_TRUE(Set(0, 0x10000, 4 * kPage).ok());
+  EXPECT_FALSE(map_->HandleFault(GuestAddress(0xf000), false));
+  EXPECT_TRUE(map_->HandleFault(GuestAddress(0x10000), false));
+  // Its neighbours in the same 2 MiB were mapped with it, but no more than the slot.
+  EXPECT_FALSE(map_->HandleFault(GuestAddress(0x13000), false));
+  EXPECT_FALSE(map_->HandleFault(GuestAddress(0x14000), false));
+  ASSERT_TRUE(Set(0, 0x10000, 0).ok());
+  EXPECT_FALSE(map_->HandleFault(GuestAddress(0x10000), false));
+}
+
 TEST_F(MemoryMapTest, ReadOnlySlotIsNotMadeWritableByAFault) {
   ASSERT_TRUE(Set(0, 0, kPage, kvm::kMemReadonly | kvm::kMemLogDirtyPages).ok());
-  EXPECT_FALSE(map_->HandleWriteFault(GuestAddress(0)));
+  EXPECT_TRUE(map_->HandleFault(GuestAddress(0), true));  // mapped now
+  EXPECT_FALSE(map_->HandleFault(GuestAddress(0), true));
   EXPECT_THAT(*map_->GetDirtyLog(0), ElementsAre(0));
 }
 

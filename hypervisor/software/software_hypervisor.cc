@@ -41,9 +41,10 @@ class SoftwareHypervisor : public Hypervisor {
 
 absl::StatusOr<std::unique_ptr<Hypervisor>> CreateSoftwareHypervisor(
     const SoftwareOptions& options) {
-  absl::StatusOr<EngineLayout> layout = Engine::Calibrate();
-  if (!layout.ok()) return layout.status();
-  return std::make_unique<SoftwareHypervisor>(options, *layout);
+  // It is the same for all engines of the process.
+  static const auto* const kLayout = new absl::StatusOr<EngineLayout>(Engine::Calibrate());
+  if (!kLayout->ok()) return kLayout->status();
+  return std::make_unique<SoftwareHypervisor>(options, **kLayout);
 }
 
 }  // namespace firn::software

@@ -14,8 +14,13 @@ namespace {
 constexpr uint64_t kTableSize = 4096;
 // 2^40 bytes from level 1 on need two root tables, side by side.
 constexpr uint64_t kRootTables = 2;
-// Enough for 512 GiB in 4 KiB pages; only what is used costs memory.
-constexpr uint64_t kMaxTables = uint64_t{1} << 18;
+constexpr unsigned kLevel1Shift = 30;
+constexpr unsigned kLevel2Shift = 21;
+constexpr unsigned kLevel3Shift = 12;
+
+// Enough for all of the IPA space; only what is used costs memory.
+constexpr uint64_t kMaxTables = kRootTables + (uint64_t{1} << (kIpaBits - kLevel1Shift)) +
+                                (uint64_t{1} << (kIpaBits - kLevel2Shift));
 
 constexpr uint64_t kValid = 1;
 constexpr uint64_t kTableOrPage = 2;
@@ -26,13 +31,9 @@ constexpr uint64_t kInnerShareable = 3 << 8;
 constexpr uint64_t kAccessFlag = 1 << 10;
 constexpr uint64_t kAddressMask = 0x0000'ffff'ffff'f000;
 
-constexpr unsigned kLevel1Shift = 30;
-constexpr unsigned kLevel2Shift = 21;
-constexpr unsigned kLevel3Shift = 12;
-
-constexpr uint64_t Leaf(uint64_t ipa, bool writable, bool page) {
-  return ipa | kValid | (page ? kTableOrPage : 0) | kMemAttrNormal | kInnerShareable | kAccessFlag |
-         kS2apRead | (writable ? kS2apWrite : 0);
+constexpr uint64_t Page(uint64_t ipa, bool writable) {
+  return ipa | kValid | kTableOrPage | kMemAttrNormal | kInnerShareable | kAccessFlag | kS2apRead |
+         (writable ? kS2apWrite : 0);
 }
 
 constexpr uint64_t Index(uint64_t ipa, unsigned shift) { return ipa >> shift & 511; }
@@ -70,48 +71,36 @@ void Stage2::Clear() {
   tables_used_ = kRootTables;
 }
 
-absl::StatusOr<uint64_t*> Stage2::NextTable(uint64_t* entry) {
+uint64_t* Stage2::NextTable(uint64_t* entry) {
   if (*entry == 0) {
-    if (tables_used_ == kMaxTables) return ErrnoStatus(ENOMEM, "stage 2 tables");
     *entry = (kPhysicalBase + tables_used_++ * kTableSize) | kTableOrPage | kValid;
   }
   return Table(*entry & kAddressMask);
 }
 
-absl::Status Stage2::Map(uint64_t ipa, uint64_t size, bool writable, bool pages) {
-  const uint64_t end = ipa + size;
-  const auto fits = [&](unsigned shift) {
-    const uint64_t block = uint64_t{1} << shift;
-    return !pages && ipa % block == 0 && end - ipa >= block;
-  };
-  while (ipa < end) {
-    uint64_t* level1 = Table(kPhysicalBase) + (ipa >> kLevel1Shift);
-    if (fits(kLevel1Shift)) {
-      *level1 = Leaf(ipa, writable, /*page=*/false);
-      ipa += uint64_t{1} << kLevel1Shift;
-      continue;
-    }
-    absl::StatusOr<uint64_t*> table2 = NextTable(level1);
-    if (!table2.ok()) return table2.status();
-    uint64_t* level2 = *table2 + Index(ipa, kLevel2Shift);
-    if (fits(kLevel2Shift)) {
-      *level2 = Leaf(ipa, writable, /*page=*/false);
-      ipa += uint64_t{1} << kLevel2Shift;
-      continue;
-    }
-    absl::StatusOr<uint64_t*> table3 = NextTable(level2);
-    if (!table3.ok()) return table3.status();
-    (*table3)[Index(ipa, kLevel3Shift)] = Leaf(ipa, writable, /*page=*/true);
-    ipa += uint64_t{1} << kLevel3Shift;
+void Stage2::Map(uint64_t ipa, uint64_t size, bool writable) {
+  for (const uint64_t end = ipa + size; ipa < end; ipa += uint64_t{1} << kLevel3Shift) {
+    uint64_t* table2 = NextTable(Table(kPhysicalBase) + (ipa >> kLevel1Shift));
+    uint64_t* table3 = NextTable(table2 + Index(ipa, kLevel2Shift));
+    table3[Index(ipa, kLevel3Shift)] = Page(ipa, writable);
   }
-  return absl::OkStatus();
 }
 
-void Stage2::SetWritable(uint64_t ipa, bool writable) {
+uint64_t* Stage2::FindPage(uint64_t ipa) const {
   const uint64_t level1 = Table(kPhysicalBase)[ipa >> kLevel1Shift];
+  if (level1 == 0) return nullptr;
   const uint64_t level2 = Table(level1 & kAddressMask)[Index(ipa, kLevel2Shift)];
+  if (level2 == 0) return nullptr;
   uint64_t* level3 = Table(level2 & kAddressMask) + Index(ipa, kLevel3Shift);
-  *level3 = writable ? *level3 | kS2apWrite : *level3 & ~kS2apWrite;
+  return *level3 == 0 ? nullptr : level3;
+}
+
+bool Stage2::IsMapped(uint64_t ipa) const { return FindPage(ipa) != nullptr; }
+
+void Stage2::SetWritable(uint64_t ipa, bool writable) {
+  if (uint64_t* page = FindPage(ipa)) {
+    *page = writable ? *page | kS2apWrite : *page & ~kS2apWrite;
+  }
 }
 
 }  // namespace firn::software

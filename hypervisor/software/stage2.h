@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // Stage 2 translation tables: which guest physical pages are memory, and which may be written.
-// Identity mapped, 4 KiB granule, 40-bit IPA, level 1 to 3, in 1 GiB and 2 MiB blocks where
-// they fit. Source: Arm ARM (DDI 0487) D8.3 "VMSAv8-64 translation table format descriptors".
+// Identity mapped, 4 KiB granule, 40-bit IPA, level 1 to 3. Source: Arm ARM (DDI 0487) D8.3
+// "VMSAv8-64 translation table format descriptors".
+//
+// In pages only, also where blocks would fit: what Unicorn keeps of a translation has the size of
+// the stage 2 entry, and as soon as some are larger than a page, invalidating one page drops all of
+// them.
 #ifndef FIRN_HYPERVISOR_SOFTWARE_STAGE2_H_
 #define FIRN_HYPERVISOR_SOFTWARE_STAGE2_H_
 
@@ -9,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace firn::software {
@@ -35,16 +38,18 @@ class Stage2 {
 
   // Unmaps everything.
   void Clear();
-  // Maps [ipa, ipa + size), 4 KiB aligned and not mapped yet, in pages only where `pages`.
-  // ENOMEM when the reserved tables are used up.
-  absl::Status Map(uint64_t ipa, uint64_t size, bool writable, bool pages);
-  // Changes the write permission of one page that was mapped with `pages`.
+  // Maps [ipa, ipa + size), 4 KiB aligned and within the IPA space.
+  void Map(uint64_t ipa, uint64_t size, bool writable);
+  bool IsMapped(uint64_t ipa) const;
+  // Changes the write permission of one page, if it is mapped.
   void SetWritable(uint64_t ipa, bool writable);
 
  private:
   explicit Stage2(std::byte* memory) : memory_(memory) {}
   uint64_t* Table(uint64_t physical) const;
-  absl::StatusOr<uint64_t*> NextTable(uint64_t* entry);
+  uint64_t* NextTable(uint64_t* entry);
+  // The level 3 entry of `ipa`, or null.
+  uint64_t* FindPage(uint64_t ipa) const;
 
   std::byte* const memory_;
   uint64_t tables_used_ = 0;

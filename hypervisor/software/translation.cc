@@ -11,6 +11,8 @@ namespace {
 constexpr uint64_t kSctlrM = 1;
 constexpr uint64_t kDescriptorValid = 1;
 constexpr uint64_t kDescriptorTable = 2;
+constexpr uint64_t kAddressMask = 0x0000'ffff'ffff'ffff;
+constexpr unsigned kPageShift = 12;
 
 struct Regime {
   uint64_t table;
@@ -49,17 +51,26 @@ Regime RegimeOf(const Engine& engine, uint64_t va) {
           .granule_bits = GranuleBits(tcr, upper)};
 }
 
-}  // namespace
+bool IsMmuOn(const Engine& engine) {
+  return (engine.ReadSystemRegister(reg::kSctlrEl1) & kSctlrM) != 0;
+}
 
-std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& memory, uint64_t va) {
-  if ((engine.ReadSystemRegister(reg::kSctlrEl1) & kSctlrM) == 0) return GuestAddress(va);
+// Where a walk ends: at a descriptor that is no table's.
+struct WalkEnd {
+  uint64_t descriptor;
+  unsigned shift;  // of what it maps, if anything
+  bool is_last_level;
+};
+
+// Nothing where there cannot be a walk, or tables are not in memory.
+std::optional<WalkEnd> Walk(const Engine& engine, MemoryMap& memory, uint64_t va) {
   const Regime regime = RegimeOf(engine, va);
   const unsigned stride = regime.granule_bits - 3;
   if (regime.input_bits <= regime.granule_bits || regime.input_bits > 52) return std::nullopt;
   const unsigned levels = (regime.input_bits - regime.granule_bits + stride - 1) / stride;
   if (levels > 4) return std::nullopt;
 
-  const uint64_t address_mask = 0x0000'ffff'ffff'ffff & ~((uint64_t{1} << regime.granule_bits) - 1);
+  const uint64_t granule_mask = (uint64_t{1} << regime.granule_bits) - 1;
   const uint64_t input = va & ((uint64_t{1} << regime.input_bits) - 1);
   uint64_t table = regime.table;
   for (unsigned remaining = levels; remaining > 0; --remaining) {
@@ -71,16 +82,31 @@ std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& mem
     if (host == nullptr) return std::nullopt;
     uint64_t descriptor = 0;
     memcpy(&descriptor, host, sizeof(descriptor));
-    if ((descriptor & kDescriptorValid) == 0) return std::nullopt;
-    const bool is_table = (descriptor & kDescriptorTable) != 0;
-    if (remaining == 1 && !is_table) return std::nullopt;
-    if (remaining == 1 || !is_table) {
-      const uint64_t offset_mask = (uint64_t{1} << shift) - 1;
-      return GuestAddress((descriptor & address_mask & ~offset_mask) | (va & offset_mask));
+    constexpr uint64_t kTable = kDescriptorValid | kDescriptorTable;
+    if (remaining == 1 || (descriptor & kTable) != kTable) {
+      return WalkEnd{descriptor, shift, remaining == 1};
     }
-    table = descriptor & address_mask;
+    table = descriptor & kAddressMask & ~granule_mask;
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& memory, uint64_t va) {
+  if (!IsMmuOn(engine)) return GuestAddress(va);
+  const std::optional<WalkEnd> end = Walk(engine, memory, va);
+  if (!end || (end->descriptor & kDescriptorValid) == 0) return std::nullopt;
+  // Where others have a block, the last level has nothing.
+  if (end->is_last_level && (end->descriptor & kDescriptorTable) == 0) return std::nullopt;
+  const uint64_t offset_mask = (uint64_t{1} << end->shift) - 1;
+  return GuestAddress((end->descriptor & kAddressMask & ~offset_mask) | (va & offset_mask));
+}
+
+bool IsInPageTable(const Engine& engine, MemoryMap& memory, uint64_t va) {
+  if (!IsMmuOn(engine)) return false;
+  const std::optional<WalkEnd> end = Walk(engine, memory, va);
+  return end && end->is_last_level && end->shift == kPageShift;
 }
 
 std::optional<uint32_t> FetchInstruction(const Engine& engine, MemoryMap& memory, uint64_t pc) {

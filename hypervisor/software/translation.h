@@ -18,6 +18,10 @@ namespace firn::software {
 // tables do not map it.
 std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& memory, uint64_t va);
 
+// Whether the walk for `va` gets to a table of 4 KiB pages, be `va` mapped in it or not. False
+// where the tables have a larger page or a block for it, or nothing.
+bool IsInPageTable(const Engine& engine, MemoryMap& memory, uint64_t va);
+
 // The instruction at virtual address `pc`.
 std::optional<uint32_t> FetchInstruction(const Engine& engine, MemoryMap& memory, uint64_t pc);
 

@@ -74,6 +74,13 @@ TEST_P(TranslationTest, PagesBlocksAndHoles) {
   EXPECT_EQ(Translate(top + 9 * block), std::nullopt);
   EXPECT_EQ(Translate(last + 5), kMemoryBase + 2 * page + 5);
   EXPECT_EQ(Translate(top), std::nullopt);
+
+  const bool small_pages = config.granule_bits == 12;
+  for (uint64_t va : {top + 4 * block, top + 4 * block + page, last}) {
+    EXPECT_EQ(IsInPageTable(*engine_, *map_, va), small_pages);
+  }
+  EXPECT_FALSE(IsInPageTable(*engine_, *map_, top + 8 * block));  // a block
+  EXPECT_FALSE(IsInPageTable(*engine_, *map_, top));              // nothing
 }
 
 TEST_P(TranslationTest, FetchesInstructions) {

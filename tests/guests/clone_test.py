@@ -8,6 +8,7 @@ import time
 
 import guest
 from guest import GuestTest
+from saved_once import saved_once
 
 # The guest has booted and waits until it is a copy.
 WAITS = 400_000_000
@@ -18,9 +19,11 @@ EPOCH = 1767225600 + 37
 
 
 class CloneTest(GuestTest):
-    def save_waiting(self, *arguments):
-        run = self.firn(*self.guest_arguments("identity", "--save-at", f"{WAITS}:snapshot",
-                                              "--stop-at", str(WAITS), *arguments))
+    def save_waiting(self, disk_mib=None):
+        disk = () if disk_mib is None else ("--disk", "disk.img")
+        run = saved_once(self, *self.guest_arguments("identity", "--save-at", f"{WAITS}:snapshot",
+                                                     "--stop-at", str(WAITS), *disk),
+                         disk_mib=disk_mib)
         self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
         self.assertIn("FIRN-IDENTITY-WAITS 0000000000000000", run.console)
         self.assertNotIn("FIRN-IDENTITY generation", run.console, "nobody copied it")
@@ -70,8 +73,7 @@ class CloneTest(GuestTest):
         self.identities(first.console + second.console, 2)
 
     def test_files_that_all_would_write_are_refused(self):
-        disk = self.blank_disk()
-        self.save_waiting("--disk", disk)
+        self.save_waiting(disk_mib=16)
         own_disks = ("--disk", "disk-%n.img")
         for arguments, named in (((*own_disks, "--stats", "s.json"), "stats"),
                                  ((*own_disks, "--api-sock", "vm.sock"), "api-sock"),
@@ -89,10 +91,9 @@ class CloneTest(GuestTest):
                          ["disk.img", "snapshot"])
 
     def test_each_has_files_of_its_own(self):
-        disk = self.blank_disk()
-        self.save_waiting("--disk", disk)
+        self.save_waiting(disk_mib=16)
         for number in (1, 2):
-            shutil.copy(disk, self.folder / f"disk-{number}.img")
+            shutil.copy(self.folder / "disk.img", self.folder / f"disk-{number}.img")
         outcome = self.firn("restore", "snapshot", "--count", "2", "--disk", "disk-%n.img",
                             "--console", "guest-%n.log", "--stats", "stats-%n.json")
         self.assertEqual(outcome.status, guest.STATUS_POWER_OFF, str(outcome))
@@ -105,9 +106,8 @@ class CloneTest(GuestTest):
         self.assertTrue((self.folder / "stats-2.json").exists())
 
     def test_the_first_that_fails_gives_the_status(self):
-        disk = self.blank_disk()
-        self.save_waiting("--disk", disk)
-        shutil.copy(disk, self.folder / "disk-1.img")
+        self.save_waiting(disk_mib=16)
+        shutil.copy(self.folder / "disk.img", self.folder / "disk-1.img")
         outcome = self.firn("restore", "snapshot", "--count", "2", "--disk", "disk-%n.img")
         self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
         self.assertIn("[2] firn: restore, devices: open disk disk-2.img: No such file", outcome.stderr)

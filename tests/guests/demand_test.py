@@ -30,7 +30,7 @@ class DemandTest(SnapshotTest):
 
     def spin(self, stop_at=350_000_000, save_at=250_000_000):
         """Saves a guest to "snapshot", and returns its state at `stop_at`."""
-        run = self.saved_run("spin", saves=[(save_at, "snapshot")], stop_at=stop_at)
+        run = self.saved_once("spin", saves=[(save_at, "snapshot")], stop_at=stop_at)
         return self.state_of(run)
 
 
@@ -77,8 +77,8 @@ class OracleTest(DemandTest):
 
 class FinishedTest(DemandTest):
     def test_it_finishes_its_work(self):
-        run = self.saved_run("checksum", "--cpus", "2", saves=[(500_000_000, "snapshot")],
-                             words=("firn.seed=11",))
+        run = self.saved_once("checksum", "--cpus", "2", saves=[(500_000_000, "snapshot")],
+                              words=("firn.seed=11",))
         self.assertEqual(run.status, guest.STATUS_POWER_OFF, str(run))
         for load in (DEMAND, (*DEMAND, "--record-working-set", "snapshot/working-set"), DEMAND):
             outcome, restore = self.restored("snapshot", *load)
@@ -119,11 +119,10 @@ class WorkingSetTest(DemandTest):
         outcome = self.restore("snapshot", "--working-set", "snapshot/working-set")
         self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
         os.unlink(self.folder / "snapshot/working-set")
-        outcome = self.restore("snapshot", *DEMAND, "--stop-at", "250000100",
-                               "--record-working-set", "ws")
+        outcome = self.restore("snapshot", *DEMAND, "--record-working-set", "ws", "--save-at",
+                               "250000050:other", "--stop-at", "250000100")
         self.assertEqual(outcome.status, guest.STATUS_STOP_AT, str(outcome))
-        self.spin()
-        outcome = self.restore("snapshot", "--working-set", "ws")
+        outcome = self.restore("other", "--working-set", "ws")
         self.assertEqual(outcome.status, guest.STATUS_ERROR, str(outcome))
         self.assertRegex(outcome.stderr, "ws: the working set is of another snapshot")
 

@@ -138,13 +138,13 @@ class GuestTest(unittest.TestCase):
 
     # Running firn.
 
-    def firn(self, *arguments, stdin=b"", timeout=TIME_LIMIT, environment=None):
+    def firn(self, *arguments, **options):
         """Runs firn to its end; the status of one that a signal ended is negative."""
-        return self.command(FIRN, *arguments, stdin=stdin, timeout=timeout, environment=environment)
+        return self.command(FIRN, *arguments, **options)
 
-    def command(self, *arguments, stdin=b"", timeout=TIME_LIMIT, environment=None):
+    def command(self, *arguments, stdin=b"", timeout=TIME_LIMIT, environment=None, folder=None):
         process = subprocess.run(
-            arguments, input=stdin, capture_output=True, cwd=self.folder, check=False,
+            arguments, input=stdin, capture_output=True, cwd=folder or self.folder, check=False,
             timeout=timeout, env=environment)
         return Outcome(process.returncode, process.stdout, process.stderr.decode(errors="replace"),
                        self._stats(arguments))
@@ -205,8 +205,8 @@ class GuestTest(unittest.TestCase):
         make_disk(path, size_mib, {key.replace("_", "-"): data for key, data in files.items()})
         return path
 
-    def blank_disk(self, size_mib=16, name="disk.img"):
-        path = self.folder / name
+    def blank_disk(self, size_mib=16, name="disk.img", folder=None):
+        path = pathlib.Path(folder or self.folder) / name
         with open(path, "wb") as out:
             out.truncate(size_mib << 20)
         return str(path)

@@ -9,14 +9,16 @@ import signal
 
 import guest
 from api_test import ApiTest
+from saved_once import saved_once
 
 
 class LoadingTest(ApiTest):
     """firn run --api-sock without a kernel, as a platform that drives Firecracker starts clones."""
 
     def save(self):
-        run = self.firn(*self.guest_arguments("checksum", "--save-at", "400000000:snapshot",
-                                              "--stop-at", "400000001", words=("firn.seed=3",)))
+        run = saved_once(self, *self.guest_arguments("checksum", "--save-at", "400000000:snapshot",
+                                                     "--stop-at", "400000001",
+                                                     words=("firn.seed=3",)))
         self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
 
     @contextlib.contextmanager

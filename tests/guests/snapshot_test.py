@@ -12,6 +12,7 @@ import threading
 import guest
 import workload
 from guest import GuestTest
+from saved_once import saved_once
 
 STATE = re.compile(r"guest state after (\d+) instructions: ([0-9a-f]{8}-[0-9a-f]{8})")
 
@@ -26,10 +27,19 @@ class SnapshotTest(GuestTest):
 
     def saved_run(self, program, *arguments, saves, stop_at=None, **options):
         """`saves`: (instructions, folder), or (instructions, folder, "incremental")."""
-        flags = [word for save in saves for word in ("--save-at", ":".join(map(str, save)))]
-        if stop_at is not None:
-            flags += ["--stop-at", str(stop_at)]
+        flags = self.save_flags(saves, stop_at)
         return self.firn(*self.guest_arguments(program, *flags, *arguments, **options))
+
+    def saved_once(self, program, *arguments, saves, stop_at=None, disk_mib=None, **options):
+        """As saved_run, for what several tests begin with."""
+        flags = self.save_flags(saves, stop_at)
+        return saved_once(self, *self.guest_arguments(program, *flags, *arguments, **options),
+                          disk_mib=disk_mib)
+
+    @staticmethod
+    def save_flags(saves, stop_at):
+        flags = [word for save in saves for word in ("--save-at", ":".join(map(str, save)))]
+        return flags if stop_at is None else [*flags, "--stop-at", str(stop_at)]
 
     def restore(self, name, *arguments):
         return self.firn("restore", name, *arguments)
@@ -202,8 +212,8 @@ class ChainTest(SnapshotTest):
         """Saves a base and three layers, each on the last; returns the guest's state at the end."""
         saves = [(moment, name) if name == "base" else (moment, name, "incremental")
                  for moment, name in zip(self.moments, self.names)]
-        run = self.saved_run("checksum", "--cpus", "2", "--track-dirty-pages", *arguments,
-                             saves=saves, stop_at=self.stop_at, words=words)
+        run = self.saved_once("checksum", "--cpus", "2", "--track-dirty-pages", *arguments,
+                              saves=saves, stop_at=self.stop_at, words=words)
         return self.state_of(run)
 
     def state_after(self, name, *arguments):
@@ -276,8 +286,8 @@ class ChainTest(SnapshotTest):
 
 class RestoredGuestTest(SnapshotTest):
     def test_it_finishes_its_work(self):
-        run = self.saved_run("checksum", "--cpus", "2", saves=[(500_000_000, "snapshot")],
-                             words=("firn.seed=11",))
+        run = self.saved_once("checksum", "--cpus", "2", saves=[(500_000_000, "snapshot")],
+                              words=("firn.seed=11",))
         self.assertEqual(run.status, guest.STATUS_POWER_OFF, str(run))
         for attempt in range(2):  # the snapshot stays as it is
             outcome = self.restore("snapshot")
@@ -374,8 +384,8 @@ class TraceTest(SnapshotTest):
 
 class BadSnapshotTest(SnapshotTest):
     def snapshot(self):
-        run = self.saved_run("spin", "--cpus", "2", "--disk", f"{self.blank_disk(1)},ro",
-                             saves=[(300_000_000, "good")], stop_at=300_000_001)
+        run = self.saved_once("spin", "--cpus", "2", "--disk", "disk.img,ro", disk_mib=1,
+                              saves=[(300_000_000, "good")], stop_at=300_000_001)
         self.assertEqual(run.status, guest.STATUS_STOP_AT, str(run))
 
     def refused(self, name, message, *arguments):
@@ -421,9 +431,8 @@ class BadSnapshotTest(SnapshotTest):
 
     def test_memory_of_another_snapshot(self):
         self.snapshot()
-        shutil.copytree(self.folder / "good", self.folder / "first")
-        self.snapshot()
-        self.refused("good", "memory of another snapshot", "--memory-file", "first/memory")
+        self.restore("good", "--save-at", "300001000:other", "--stop-at", "300001001")
+        self.refused("good", "memory of another snapshot", "--memory-file", "other/memory")
 
     def test_disks(self):
         self.snapshot()

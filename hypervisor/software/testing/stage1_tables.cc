@@ -26,7 +26,7 @@ uint64_t Stage1Tables::NewTable() {
   return table;
 }
 
-void Stage1Tables::Map(uint64_t va, uint64_t pa, unsigned level, bool el0) {
+GuestAddress Stage1Tables::Map(uint64_t va, uint64_t pa, unsigned level, bool el0) {
   const uint64_t input = va & ((uint64_t{1} << input_bits_) - 1);
   unsigned at = 3;
   while (at > 0 && Shift(at - 1) < input_bits_) --at;  // the level where the walk starts
@@ -38,7 +38,7 @@ void Stage1Tables::Map(uint64_t va, uint64_t pa, unsigned level, bool el0) {
       const uint64_t type = kValid | (level == 3 ? kTableOrPage : 0);
       const uint64_t attributes = kAccessFlag | kInnerShareable | (el0 ? kEl0Access : 0);
       CHECK_OK(memory_->Store<uint64_t>(entry, pa | type | attributes));
-      return;
+      return entry;
     }
     uint64_t descriptor = *memory_->Load<uint64_t>(entry);
     if (descriptor == 0) {

@@ -20,8 +20,8 @@ class Stage1Tables {
   Stage1Tables(GuestMemory* memory, GuestAddress base, unsigned granule_bits, unsigned input_bits);
 
   // Maps the block or page at `va` to `pa`; `level` 3 is a page, 2 and 1 blocks. `el0`: EL0 may
-  // read and write it (and then EL1 does not execute it).
-  void Map(uint64_t va, uint64_t pa, unsigned level = 3, bool el0 = false);
+  // read and write it (and then EL1 does not execute it). Returns where the descriptor is.
+  GuestAddress Map(uint64_t va, uint64_t pa, unsigned level = 3, bool el0 = false);
 
   uint64_t ttbr() const { return root_; }
   // TCR_EL1 for these tables in one half, the other half disabled.
