@@ -5,7 +5,7 @@ side by side."""
 import os
 import re
 
-from kvm_guest import KvmTest  # first: it finds the folders of the others
+from kvm_guest import KvmTest, TIME_LIMIT  # first: it finds the folders of the others
 from workload import checksums
 
 # Of the guest that is saved and restored again and again: each way of loading memory once; more for a
@@ -21,7 +21,7 @@ ran() {  # SINCE: adds the time since then
   ran=$(awk -v ran="$ran" -v since="$1" -v now="$(now)" 'BEGIN { print ran + now - since }')
 }
 wait_for() {  # LOG COUNT
-  for i in $(seq 600); do
+  for i in $(seq 3000); do
     [ "$(grep -c FIRN-ROUND "$1")" -ge "$2" ] && return
     kill -0 "$pid" || return 1
     sleep 0.1
@@ -64,7 +64,7 @@ class SnapshotTest(KvmTest):
             kernel=kernel, words=(f"firn.rounds={rounds}",)))
         result = self.sh(f"rm -rf snapshot log.* vm.sock\nread -r started _ < /proc/uptime\n"
                          f"firn {start} > log.0 2>&1 &\npid=$!\n" + CYCLE % {"cycles": CYCLES},
-                         timeout=60 + 20 * CYCLES)
+                         timeout=TIME_LIMIT + 100 * CYCLES)
         self.assertEqual(result.status, 0, result.text[-3000:] + result.error_text[-1000:])
         self.assertIn("FIRN-TEST rounds: ok", result.text)
         uptime, ran = (float(re.search(rf"{word} ([\d.]+)", result.text)[1])
@@ -85,7 +85,7 @@ class SnapshotTest(KvmTest):
 rm -rf snapshot vm.sock
 firn {start} > log 2>&1 &
 pid=$!
-for i in $(seq 100); do grep -q FIRN-INIT log && break; sleep 0.2; done
+for i in $(seq 1000); do grep -q FIRN-INIT log && break; sleep 0.2; done
 firn save vm.sock snapshot || exit 1
 kill -9 $pid
 wait $pid
@@ -112,7 +112,7 @@ rm -rf snapshot clone.*
 rm -rf snapshot vm.sock
 firn {start} > log 2>&1 &
 pid=$!
-for i in $(seq 300); do grep -q FIRN-IDENTITY-WAITS log && break; sleep 0.2; done
+for i in $(seq 1000); do grep -q FIRN-IDENTITY-WAITS log && break; sleep 0.2; done
 firn save vm.sock snapshot || {{ tail -n 20 log; exit 1; }}
 kill -9 $pid
 wait $pid
@@ -120,7 +120,7 @@ date +"BEFORE %s"
 firn restore snapshot --count {CLONES} --quiet || exit 1
 date +"AFTER %s"
 rm -rf snapshot
-""", timeout=300)
+""", timeout=2 * TIME_LIMIT)
         self.assertEqual(result.status, 0, result.text[-3000:] + result.error_text[-1000:])
         found = re.findall(r"FIRN-IDENTITY generation (\w+) random ([\w-]+)", result.text)
         self.assertEqual(len(found), CLONES, result.text[-3000:])
