@@ -23,7 +23,7 @@ from guest import Outcome, QUICK_BOOT, STATUS_POWER_OFF, initrd, kernel_image  #
 FIRN = os.environ.get("FIRN", str(ROOT / "out/kvm/firn"))
 GUEST_KERNELS = ("6.1", "7.2")
 # No guest here needs a tenth of it.
-TIME_LIMIT = 300
+TIME_LIMIT = 900
 
 # The hosts that the tests run on, by name. QEMU 7.2 has no CPU that kernel 7.2 runs well on as a host
 # (docs in tools/host); so 7.2 comes with the newer QEMU, where that is installed.

@@ -5,7 +5,7 @@ GoogleTest suites is a test here."""
 import gzip
 import pathlib
 
-from kvm_guest import KvmTest, ROOT
+from kvm_guest import KvmTest, ROOT, TIME_LIMIT
 
 # tools/test kvm builds it.
 BINARY = ROOT / "out/kvm/kvm-native-test"
@@ -17,7 +17,7 @@ class NativeTest(KvmTest):
         self.host.put("native.gz", gzip.compress(pathlib.Path(BINARY).read_bytes(), 1))
         self.host.run("gunzip -c native.gz > native && chmod +x native && rm native.gz", check=True)
         self.addCleanup(lambda: self.host.run(["rm", "-f", "native"]))
-        result = self.host.run(["./native", f"--gtest_filter={name}.*"], timeout=300)
+        result = self.host.run(["./native", f"--gtest_filter={name}.*"], timeout=TIME_LIMIT)
         self.assertEqual(result.status, 0, f"{result.text}\n{result.error_text}")
         # A filter that matches nothing passes too.
         self.assertRegex(result.text, r"(?m)^\[  PASSED  \] [1-9]")

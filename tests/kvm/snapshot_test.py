@@ -120,7 +120,7 @@ date +"BEFORE %s"
 firn restore snapshot --count {CLONES} --quiet || exit 1
 date +"AFTER %s"
 rm -rf snapshot
-""", timeout=2 * TIME_LIMIT)
+""", timeout=TIME_LIMIT)
         self.assertEqual(result.status, 0, result.text[-3000:] + result.error_text[-1000:])
         found = re.findall(r"FIRN-IDENTITY generation (\w+) random ([\w-]+)", result.text)
         self.assertEqual(len(found), CLONES, result.text[-3000:])
