@@ -150,7 +150,7 @@ class Cpu : public EngineClient {
 
   // System registers and instructions (cpu_registers.cc).
   bool MayAccessTimer(SystemRegister reg) const;
-  bool IsPageOfKernel(uint64_t operand);
+  bool IsInTtbr1PageTable(uint64_t operand);
 
   const uint32_t index_;
   const uint32_t id_;

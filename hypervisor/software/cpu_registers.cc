@@ -97,7 +97,7 @@ bool Cpu::OnMsr(SystemRegister reg, uint64_t value) {
 
 void Cpu::OnSys(SystemRegister reg, uint64_t operand) {
   if (IsTlbi(reg)) {
-    if (IsByAddress(reg) && !IsPageOfKernel(operand)) engine_->FlushTlb();
+    if (IsByAddress(reg) && !IsInTtbr1PageTable(operand)) engine_->FlushTlb();
     // CRm 3 is the inner shareable domain, 1 the outer.
     if (reg.crm == 3 || reg.crm == 1) bus_->BroadcastTlbi(index_);
     return;
@@ -115,7 +115,7 @@ void Cpu::OnSys(SystemRegister reg, uint64_t operand) {
 // Not so where a block may have been, which the engine has in pages, each for itself. When a block
 // is invalidated its descriptor is invalid, so no table is found (Arm ARM D8.16
 // "break-before-make"); but in the lower half, Linux may have put a table there before.
-bool Cpu::IsPageOfKernel(uint64_t operand) {
+bool Cpu::IsInTtbr1PageTable(uint64_t operand) {
   const uint64_t address = (operand & 0x0fff'ffff'ffff) << 12;  // bits [55:12]
   return (address >> 55 & 1) != 0 && IsInPageTable(*engine_, *memory_, address);
 }

@@ -172,6 +172,23 @@ TEST(GuestMemoryMapTest, DirtyLogHasExactlyThePagesThatTheGuestWrote) {
   EXPECT_EQ((*guest.vm().GetDirtyLog(0))[8], 8u);
 }
 
+// Neither of the two pages is mapped when the access comes.
+TEST(GuestMemoryMapTest, AccessAcrossTwoPagesThatAreMappedAtTheFirst) {
+  constexpr uint64_t kBoundary = 0x40400000;  // two tables of level 3
+  for (const uint32_t flags : {0u, static_cast<uint32_t>(kvm::kMemLogDirtyPages)}) {
+    Guest guest("mmio", {.memory_size = 8 << 20, .memory_flags = flags});
+    ASSERT_TRUE(guest.memory().Store<uint32_t>(GuestAddress(kBoundary), 0xffff'ffff).ok());
+    StartFill(guest, kBoundary - 4, kPage, 1);
+    ASSERT_TRUE(guest.Run().powered_off());
+    EXPECT_THAT(guest.reports(), ElementsAre(3));
+    if (flags == 0) continue;
+    const uint64_t page = (kBoundary - Guest::kMemory.value) / kPage;
+    const std::vector<uint64_t> dirty = *guest.vm().GetDirtyLog(0);
+    EXPECT_EQ(dirty[page / 64 - 1], uint64_t{1} << 63);
+    EXPECT_EQ(dirty[page / 64], 1u);
+  }
+}
+
 TEST(GuestMemoryMapTest, StoreToReadOnlyMemoryIsAnExitAndALoadIsNot) {
   Guest guest("mmio", {.memory_flags = kvm::kMemReadonly});
   std::vector<uint64_t> stores;
