@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import threading
@@ -15,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # Behind this folder, whose tests have the names of those of tests/guests.
 sys.path += [str(ROOT / "tools/host"), str(ROOT / "tools/guest"), str(ROOT / "tests/guests")]
 # pylint: disable=wrong-import-position
-from arm64_host import Host  # noqa: E402
+from arm64_host import CommandTimeout, Host  # noqa: E402
 from disk import make_disk  # noqa: E402
 from guest import Outcome, QUICK_BOOT, STATUS_POWER_OFF, initrd, kernel_image  # noqa: E402
 
@@ -24,6 +25,8 @@ FIRN = os.environ.get("FIRN", str(ROOT / "out/kvm/firn"))
 GUEST_KERNELS = ("6.1", "7.2")
 # No guest here needs a tenth of it.
 TIME_LIMIT = 900
+# What firn has to end by itself, when it is told to after that.
+GRACE = 60
 
 # The hosts that the tests run on, by name. QEMU 7.2 has no CPU that kernel 7.2 runs well on as a host
 # (docs in tools/host); so 7.2 comes with the newer QEMU, where that is installed.
@@ -100,9 +103,30 @@ class KvmTest(unittest.TestCase):
         options.setdefault("timeout", TIME_LIMIT)
         return self.host.run(script, **options)
 
-    def firn(self, *arguments, **options):
-        options.setdefault("timeout", TIME_LIMIT)
-        return self.host.run(["firn", *arguments], **options)
+    def firn(self, *arguments, stdin=b"", **options):
+        """Runs firn to its end; if that does not come, fails with all that firn and the host tell."""
+        process = self.host.start(["firn", *arguments], **options)
+        process.feed(stdin)
+        hangs = threading.Event()
+
+        def stop():
+            hangs.set()
+            process.signal(signal.SIGTERM)  # at which firn writes its --stats
+
+        timer = threading.Timer(TIME_LIMIT, stop)
+        timer.start()
+        try:
+            result = process.wait(TIME_LIMIT + GRACE)
+        except CommandTimeout as error:
+            result = error.result
+        finally:
+            timer.cancel()
+        if hangs.is_set():
+            stats = self.host.run("cat stats.json; rm -f stats.json").text if self.host.alive else ""
+            self.fail(f"firn {' '.join(arguments)} still ran after {TIME_LIMIT} s; told to end, it "
+                      f"ended with status {result.status}:\n{result.error_text}\nstdout: "
+                      f"{result.text}\nstats: {stats}{self.host.log_tail()}")
+        return result
 
     def blank_disk(self, size_mib=16, name="disk.img"):
         """A disk in the host."""
