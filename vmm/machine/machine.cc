@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "arch-aarch64/controller_choice.h"
 #include "arch-aarch64/memory_layout.h"
+#include "arch-aarch64/vcpu_position.h"
 #include "arch-aarch64/vcpu_setup.h"
 #include "boot/boot.h"
 #include "hypervisor/errno_status.h"
@@ -245,7 +246,8 @@ std::string Machine::interrupt_controller() const {
 MachineStats Machine::stats() const {
   MachineStats stats;
   for (size_t i = 0; i < vcpus_.size(); ++i) {
-    stats.vcpus.push_back({vcpus_[i]->stats(), threads_[i]->exit_counts()});
+    stats.vcpus.push_back(
+        {vcpus_[i]->stats(), threads_[i]->exit_counts(), ReadPosition(*vcpus_[i])});
   }
   devices_->CollectStats(stats);
   stats.guest_memory_bytes = memory_->size();

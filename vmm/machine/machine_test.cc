@@ -101,7 +101,13 @@ TEST_F(MachineTest, ACrashSaysWhatCouldNotBeExecuted) {
 TEST_F(MachineTest, TheInstructionLimit) {
   hypervisor_ = *software::CreateSoftwareHypervisor({.stop_at = 10'000});
   EXPECT_EQ(Run("spin").kind, Kind::kInstructionLimit);
-  EXPECT_GE(machine_->stats().vcpus[0].counts.instructions, 10'000u);
+  const VcpuRunStats vcpu = machine_->stats().vcpus[0];
+  EXPECT_GE(vcpu.counts.instructions, 10'000u);
+  ASSERT_EQ(vcpu.position.size(), 5u);
+  EXPECT_EQ(vcpu.position[0].name, "pc");
+  EXPECT_EQ(vcpu.position[0].value / kMiB, kRamBase.value / kMiB);
+  EXPECT_EQ(vcpu.position[1].name, "pstate");
+  EXPECT_EQ(vcpu.position[1].value & 0xf, 5u) << "EL1h";
   machine_.reset();  // before its hypervisor
 }
 

@@ -38,6 +38,7 @@ void AddTo(VcpuRunStats& sum, const VcpuRunStats& other) {
   sum.exits.kicks += other.exits.kicks;
   sum.exits.instruction_limits += other.exits.instruction_limits;
   sum.exits.failures += other.exits.failures;
+  sum.position = other.position;
 }
 
 void AddTo(DeviceStats& sum, const DeviceStats& other) {
@@ -68,6 +69,15 @@ Json VcpuJson(const VcpuRunStats& vcpu) {
             {"spi", vcpu.counts.spi_acknowledged},
             {"lpi", vcpu.counts.lpi_acknowledged}}},
           {"wfi", vcpu.counts.wfi}};
+}
+
+// In hexadecimal: JSON has no integers of 64 bits that every reader keeps.
+Json PositionJson(const std::vector<NamedRegister>& position) {
+  Json json = Json::object();
+  for (const auto& [name, value] : position) {
+    json[std::string(name)] = absl::StrCat("0x", absl::Hex(value));
+  }
+  return json;
 }
 
 Json TimeJson(const RunStats& stats) {
@@ -217,6 +227,7 @@ std::string StatsJson(const RunStats& stats) {
   for (const VcpuRunStats& vcpu : stats.machines.vcpus) {
     AddTo(total, vcpu);
     vcpus.push_back(VcpuJson(vcpu));
+    vcpus.back()["position"] = PositionJson(vcpu.position);
   }
   Json json = {{"hypervisor", stats.hypervisor},
                {"interrupt_controller", stats.interrupt_controller},

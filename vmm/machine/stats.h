@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "arch-aarch64/vcpu_position.h"
 #include "devices/device_stats.h"
 #include "devices/mmio_bus.h"
 #include "hypervisor/guest_memory.h"
@@ -21,6 +22,7 @@ namespace firn {
 struct VcpuRunStats {
   VcpuStats counts;
   ExitCounts exits;
+  std::vector<NamedRegister> position;  // at the end of the last machine
 };
 
 struct DeviceRunStats {

@@ -24,7 +24,9 @@ MachineStats OneMachine() {
   MachineStats stats;
   stats.vcpus = {{.counts = {.instructions = 100, .exits = 10, .interrupts = 3, .wfi = 2},
                   .exits = {.mmio_reads = 4, .mmio_writes = 5, .system_events = 1}},
-                 {.counts = {.instructions = 50, .exits = 1}, .exits = {.kicks = 1}}};
+                 {.counts = {.instructions = 50, .exits = 1},
+                  .exits = {.kicks = 1},
+                  .position = {{"pc", 0xffff'8000'0801'0000}, {"far_el1", 0}}}};
   stats.mmio = {{.name = "serial",
                  .range = *GuestRange::Create(GuestAddress(0x1000), 0x100),
                  .reads = 7,
@@ -42,6 +44,7 @@ TEST(MachineStatsTest, AddSumsOverReboots) {
   sum.Add(OneMachine());
   MachineStats other = OneMachine();
   other.guest_memory_resident_bytes = 2000;
+  other.vcpus[1].position[0].value = 0x1234;
   other.devices.push_back({"rtc", {.requests = 1}});
   sum.Add(other);
   ASSERT_EQ(sum.vcpus.size(), 2u);
@@ -57,7 +60,8 @@ TEST(MachineStatsTest, AddSumsOverReboots) {
   EXPECT_EQ(sum.devices[0].counts.requests, 30u);
   EXPECT_EQ(sum.devices[0].counts.errors, 2u);
   EXPECT_EQ(sum.devices[1].counts.requests, 1u);
-  // Memory is the last machine's.
+  // Memory and position are the last machine's.
+  EXPECT_EQ(sum.vcpus[1].position[0].value, 0x1234u);
   EXPECT_EQ(sum.guest_memory_bytes, 4096u);
   EXPECT_EQ(sum.guest_memory_resident_bytes, 2000u);
 }
@@ -89,6 +93,9 @@ TEST(StatsJsonTest, HasEveryCountByItsName) {
   EXPECT_EQ(json["vcpus"][0]["exits"]["mmio_reads"], 4);
   EXPECT_EQ(json["vcpus"][0]["interrupts"]["taken"], 3);
   EXPECT_EQ(json["vcpus"][0]["wfi"], 2);
+  EXPECT_EQ(json["vcpus"][0]["position"], Json::object());
+  EXPECT_EQ(json["vcpus"][1]["position"], (Json{{"pc", "0xffff800008010000"}, {"far_el1", "0x0"}}));
+  EXPECT_FALSE(json["total"].contains("position"));
   EXPECT_EQ(json["mmio"]["devices"]["serial"]["address"], 0x1000);
   EXPECT_EQ(json["mmio"]["devices"]["serial"]["writes"], 8);
   EXPECT_EQ(json["mmio"]["unmapped_writes"], 2);
