@@ -5,6 +5,7 @@
 #ifndef FIRN_HYPERVISOR_SOFTWARE_CODE_PAGES_H_
 #define FIRN_HYPERVISOR_SOFTWARE_CODE_PAGES_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <unordered_set>
 #include <vector>
@@ -33,10 +34,11 @@ class CodePages {
 
   // Drops what is stale from `engine`, which must not be executing.
   absl::Status Apply(Engine& engine, MemoryMap& memory) {
-    if (all_stale_) {
+    if (all_stale_ && pages_.size() > kFewPages) {
       engine.DropAllCode();
       pages_.clear();
     } else {
+      if (all_stale_) stale_.assign(pages_.begin(), pages_.end());
       for (uint64_t page : stale_) {
         if (pages_.erase(page) == 0) continue;
         // A page of a slot that is gone, or that never was memory, holds no translations.
@@ -52,6 +54,9 @@ class CodePages {
   }
 
  private:
+  // Dropping all makes Unicorn clear its buffer, 64 MiB: so many pages one by one cost less.
+  static constexpr size_t kFewPages = 512;
+
   static uint64_t Page(GuestAddress address) { return address.value & ~uint64_t{4095}; }
 
   std::unordered_set<uint64_t> pages_;
