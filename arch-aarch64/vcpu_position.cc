@@ -11,11 +11,8 @@ constexpr struct {
   std::string_view name;
   uint64_t id;
 } kRegisters[] = {
-    {"pc", kvm::kCorePc},
-    {"pstate", kvm::kCorePstate},
-    {"elr_el1", kvm::kCoreElrEl1},
-    {"esr_el1", kvm::SysregId({3, 0, 5, 2, 0})},
-    {"far_el1", kvm::SysregId({3, 0, 6, 0, 0})},
+    {"pc", kvm::kCorePc},      {"pstate", kvm::kCorePstate}, {"elr_el1", kvm::kCoreElrEl1},
+    {"esr_el1", kvm::kEsrEl1}, {"far_el1", kvm::kFarEl1},
 };
 
 }  // namespace

@@ -12,12 +12,12 @@
 namespace firn {
 
 struct NamedRegister {
-  std::string_view name;  // lives for ever
+  std::string_view name;  // of static storage
   uint64_t value = 0;
 };
 
 // PC and PSTATE, and the last exception to EL1: ELR_EL1, ESR_EL1, FAR_EL1, each by its name in
-// small letters. What cannot be read is left out. The vCPU is not running.
+// small letters. What cannot be read is left out. Not while the vCPU runs.
 std::vector<NamedRegister> ReadPosition(Vcpu& vcpu);
 
 }  // namespace firn

@@ -111,6 +111,8 @@ TEST(RegisterIdTest, PacksSystemRegisterNames) {
   EXPECT_EQ((SystemRegister{3, 0, 12, 15, 7}.packed()), 0xC67F);
   EXPECT_EQ(SystemRegister::Unpack(0xC654), (SystemRegister{3, 0, 12, 10, 4}));
   EXPECT_EQ(kvm::kMpidrEl1, 0x603000000013C005u);
+  EXPECT_EQ(kvm::kEsrEl1, 0x603000000013C290u);
+  EXPECT_EQ(kvm::kFarEl1, 0x603000000013C300u);
   EXPECT_EQ(kvm::kIdAa64Pfr2El1, 0x603000000013C022u);
   EXPECT_EQ(kvm::kTimerCval, 0x603000000013DF02u);
   EXPECT_EQ(kvm::kTimerCnt, 0x603000000013DF1Au);

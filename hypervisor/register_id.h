@@ -70,6 +70,8 @@ inline constexpr uint64_t kPsciVersion = kRegArm64 | kRegSizeU64 | kRegFamilyFir
 inline constexpr uint64_t kSveVectorLengths = kRegArm64 | kRegSizeU512 | kRegFamilySve | 0xffff;
 
 inline constexpr uint64_t kMpidrEl1 = SysregId({3, 0, 0, 0, 5});
+inline constexpr uint64_t kEsrEl1 = SysregId({3, 0, 5, 2, 0});
+inline constexpr uint64_t kFarEl1 = SysregId({3, 0, 6, 0, 0});
 inline constexpr uint64_t kIdAa64Pfr0El1 = SysregId({3, 0, 0, 4, 0});
 inline constexpr uint64_t kIdAa64Pfr2El1 = SysregId({3, 0, 0, 4, 2});
 // The published ids of the virtual timer: CVAL and CNT are swapped, a historic accident.

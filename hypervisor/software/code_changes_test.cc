@@ -77,6 +77,72 @@ TEST_F(CodeChangesTest, OtherVcpuExecutesCodeChangedThroughAnAlias) {
   EXPECT_EQ(guest.reports(), ZeroTo(kRounds));
 }
 
+// A device, or the host, changes code that was translated: the engine does not see it.
+class DeviceChangesCodeTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  // Not among the 2 MiB of stage 2 that are mapped with the program.
+  static constexpr uint64_t kFunction = 0x40600000, kPages = 0x40800000;
+
+  DeviceChangesCodeTest() {
+    Store(kFunction + 4, kRet);
+    SetResult(9);
+  }
+
+  // movz x0, #result
+  void SetResult(uint32_t result) { Store(kFunction, 0xd2800000 | result << 5); }
+
+  void Run(std::string_view label, uint64_t pages = 0) {
+    for (uint64_t n = 0; n < pages; ++n) Store(kPages + n * 4096, kRet);
+    guest_.Start(0, label);
+    guest_.Set(0, kvm::CoreX(5), kFunction);
+    guest_.Set(0, kvm::CoreX(9), pages);
+    guest_.Set(0, kvm::CoreX(10), kPages);
+    ASSERT_TRUE(guest_.Run().powered_off());
+  }
+
+  Guest guest_{"code", {.memory_size = 16 << 20}};
+
+ private:
+  static constexpr uint32_t kRet = 0xd65f03c0;
+
+  void Store(uint64_t address, uint32_t instruction) {
+    ASSERT_TRUE(guest_.memory().Store(GuestAddress(address), instruction).ok());
+  }
+};
+
+TEST_P(DeviceChangesCodeTest, AmongFewPages) {
+  Run("call_pages");
+  SetResult(10);
+  Run(GetParam());
+  EXPECT_THAT(guest_.reports(), ::testing::ElementsAre(9, 10));
+}
+
+// So many that it costs less to drop all code.
+TEST_P(DeviceChangesCodeTest, AmongManyPages) {
+  Run("call_pages", 1000);
+  SetResult(10);
+  Run(GetParam());
+  EXPECT_THAT(guest_.reports(), ::testing::ElementsAre(9, 10));
+}
+
+// Stage 2 is mapped again when the page is next used.
+TEST_P(DeviceChangesCodeTest, BehindASlotThatIsAdded) {
+  Run("call_pages");
+  std::unique_ptr<GuestMemory> extra =
+      *GuestMemory::Create({*GuestRange::Create(GuestAddress(0), 4096)});
+  ASSERT_TRUE(guest_.vm()
+                  .SetMemorySlot({7, 0, GuestAddress(0x80000000), 4096, extra->regions()[0].host})
+                  .ok());
+  SetResult(10);
+  Run(GetParam());
+  EXPECT_THAT(guest_.reports(), ::testing::ElementsAre(9, 10));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, DeviceChangesCodeTest,
+                         ::testing::Values("call_after_ivau", "call_after_iallu",
+                                           "call_after_ialluis"),
+                         [](const auto& info) { return info.param; });
+
 // What a page must be for its translations to be dropped: memory. The guest may name any address.
 TEST_F(CodeChangesTest, FlushOfWhatIsNoMemoryIsHarmless) {
   for (uint64_t address :

@@ -41,10 +41,9 @@ class CodePages {
       if (all_stale_) stale_.assign(pages_.begin(), pages_.end());
       for (uint64_t page : stale_) {
         if (pages_.erase(page) == 0) continue;
-        // A page of a slot that is gone, or that never was memory, holds no translations.
-        if (memory.Host(GuestAddress(page), kGuestPageSize, /*for_write=*/false) == nullptr) {
-          continue;
-        }
+        // A page of a slot that is gone, or that never was memory, holds no translations. One that
+        // is not mapped may, and the engine would not find them.
+        if (!memory.MapPage(GuestAddress(page))) continue;
         if (absl::Status status = engine.DropPage(page); !status.ok()) return status;
       }
     }

@@ -167,6 +167,13 @@ std::byte* MemoryMap::Host(GuestAddress address, uint64_t size, bool for_write) 
   return slot->config.host + offset;
 }
 
+bool MemoryMap::MapPage(GuestAddress address) {
+  const Slot* slot = Find(address, 1);
+  if (slot == nullptr) return false;
+  if (!stage2_->IsMapped(address.value)) MapAround(*slot, address.value);
+  return true;
+}
+
 bool MemoryMap::HandleFault(GuestAddress address, bool is_write) {
   Slot* slot = Find(address, 1);
   if (slot == nullptr) return false;

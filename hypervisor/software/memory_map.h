@@ -36,6 +36,9 @@ class MemoryMap {
   // for a read-only slot, and logs the pages as dirty.
   std::byte* Host(GuestAddress address, uint64_t size, bool for_write);
 
+  // Maps the page of `address` at stage 2, where it is memory. False: it is none.
+  bool MapPage(GuestAddress address);
+
   // A guest's access faulted at stage 2. True: it can be repeated, for the page is memory that is
   // mapped only now, or writable memory whose first write was to be logged. May be called while an
   // engine executes.

@@ -25,7 +25,7 @@ FIRN = os.environ.get("FIRN", str(ROOT / "out/kvm/firn"))
 GUEST_KERNELS = ("6.1", "7.2")
 # No guest here needs a tenth of it.
 TIME_LIMIT = 900
-# What firn has to end by itself, when it is told to after that.
+# What firn then has to end by itself, and the host to tell what it left.
 GRACE = 60
 
 # The hosts that the tests run on, by name. QEMU 7.2 has no CPU that kernel 7.2 runs well on as a host
@@ -122,7 +122,7 @@ class KvmTest(unittest.TestCase):
         finally:
             timer.cancel()
         if hangs.is_set():
-            stats = self.host.run("cat stats.json; rm -f stats.json").text if self.host.alive else ""
+            stats = self.host.run("cat stats.json; rm -f stats.json", timeout=GRACE).text
             self.fail(f"firn {' '.join(arguments)} still ran after {TIME_LIMIT} s; told to end, it "
                       f"ended with status {result.status}:\n{result.error_text}\nstdout: "
                       f"{result.text}\nstats: {stats}{self.host.log_tail()}")

@@ -80,6 +80,34 @@ caller:
     b.lo 1b
     power_off
 
+// Calls x9 pages from x10 on, each with a ret, then x5, and reports what that gives.
+.global call_pages
+call_pages:
+    cbz x9, 1f
+    blr x10
+    add x10, x10, #4096
+    sub x9, x9, #1
+    b call_pages
+1:  blr x5
+    report x0
+    power_off
+
+// The code at x5 has changed: tells so by `flush`, calls it, and reports what it gives.
+.macro flush_and_call name, flush:vararg
+.global \name
+\name:
+    \flush
+    dsb ish
+    isb
+    blr x5
+    report x0
+    power_off
+.endm
+
+flush_and_call call_after_ivau, ic ivau, x5
+flush_and_call call_after_iallu, ic iallu
+flush_and_call call_after_ialluis, ic ialluis
+
 // IC IVAU on x1, which may be anything, after a jump there that fails: the handler comes here.
 .global flush_bad
 flush_bad:
