@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-"""precompiled_header: a header that is parsed once, for all the files that include it first."""
+"""precompiled_header: a header that clang parses once, for all the files that include it first."""
 
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "ACTION_NAMES")
 load("@bazel_tools//tools/cpp:toolchain_utils.bzl", "find_cpp_toolchain")
@@ -32,15 +32,9 @@ def _compiler(ctx, toolchain, context):
 
 # clang checks that the headers are those it has seen: by name, relative to the folder of this action,
 # which is gone then, and by size, since their times are those of a sandbox.
-_CLANG = """
-"$@" -fPIC -Xclang -relocatable-pch -Xclang -fno-pch-timestamp -fpch-instantiate-templates -isysroot "$PWD" \
+_SCRIPT = """
+"$@" {kind} -Xclang -relocatable-pch -Xclang -fno-pch-timestamp -fpch-instantiate-templates -isysroot "$PWD" \
   -x c++-header {header} -o {output}
-"""
-
-# gcc takes the one in the folder that was made with the flags of the file at hand.
-_GCC = """
-mkdir -p {output}
-for kind in PIC PIE; do "$@" -f$kind -x c++-header {header} -o {output}/$kind || exit; done
 """
 
 def _impl(ctx):
@@ -50,17 +44,17 @@ def _impl(ctx):
         cc_infos = [dep[CcInfo] for dep in ctx.attr.deps],
     ).compilation_context
 
-    # Where both look for what -include names.
-    name = header.basename + ".gch"
-    if toolchain.compiler == "clang":
-        output, script = ctx.actions.declare_file(name), _CLANG
-    else:
-        output, script = ctx.actions.declare_directory(name), _GCC
+    # Where clang looks for what -include names.
+    output = ctx.actions.declare_file(header.basename + ".gch")
     ctx.actions.run_shell(
         outputs = [output],
         inputs = depset([header], transitive = [context.headers]),
         arguments = _compiler(ctx, toolchain, context),
-        command = script.format(header = header.path, output = output.path),
+        command = _SCRIPT.format(
+            header = header.path,
+            output = output.path,
+            kind = "-fPIE" if "fully_static_link" in ctx.features else "-fPIC",
+        ),
         mnemonic = "PrecompileHeader",
         progress_message = "Precompiling " + header.short_path,
     )
