@@ -197,7 +197,10 @@ TEST(KickTest, DoesNotDisturbMmio) {
   guest.OnMmio(GuestAddress(0x0b000000), [&](unsigned, MmioExit&) { ++loads; });
   std::atomic<bool> done = false;
   std::thread kicker([&] {
-    while (!done) guest.vcpu(0).Kick();
+    while (!done) {
+      guest.vcpu(0).Kick();
+      SleepUs(20);
+    }
   });
   EXPECT_TRUE(guest.Run().powered_off());
   done = true;
