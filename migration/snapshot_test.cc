@@ -149,14 +149,14 @@ TEST_F(SnapshotTest, SaveThatIsKilledAnywhere) {
 // Killed at call n, and the next save fails at call m: still whole.
 TEST_F(SnapshotTest, SaveThatFailsAfterOneThatWasKilled) {
   for (int n = 0;; ++n) {
-    bool killed = false;
+    std::filesystem::remove_all(Path("killed"));
+    ASSERT_TRUE(Save(healthy_, Path("killed"), 1, first_).ok());
+    testing::FailingFileCalls kill;
+    kill.KillAt(n);
+    Save(kill, Path("killed"), 2, second_).IgnoreError();
     for (int m = 0;; ++m) {
       std::filesystem::remove_all(Path("a"));
-      ASSERT_TRUE(Save(healthy_, Path("a"), 1, first_).ok());
-      testing::FailingFileCalls kill;
-      kill.KillAt(n);
-      Save(kill, Path("a"), 2, second_).IgnoreError();
-      killed = kill.has_failed();
+      std::filesystem::copy(Path("killed"), Path("a"));
       testing::FailingFileCalls fail;
       fail.FailAt(m, EIO);
       Save(fail, Path("a"), 3, first_).IgnoreError();
@@ -165,7 +165,7 @@ TEST_F(SnapshotTest, SaveThatFailsAfterOneThatWasKilled) {
       EXPECT_EQ(read->second, read->first == 2 ? second_ : first_);
       if (!fail.has_failed()) break;
     }
-    if (!killed) break;
+    if (!kill.has_failed()) break;
   }
 }
 

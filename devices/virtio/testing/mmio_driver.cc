@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/log/check.h"
+#include "absl/types/span.h"
 #include "devices/little_endian.h"
 
 namespace firn::virtio::testing {
@@ -96,9 +100,25 @@ void MmioDriver::Start(uint64_t features, uint16_t size) {
   SetDriverOk();
 }
 
-MmioDriver::Saved MmioDriver::Save() const {
+std::shared_ptr<const std::string> MmioDriver::SaveMemory() {
+  const absl::Span<const std::byte> bytes =
+      *std::as_const(*memory_).HostRange(GuestAddress(kMemoryBase), kMemorySize);
+  const std::string_view now(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (saved_memory_ == nullptr || *saved_memory_ != now) {
+    saved_memory_ = std::make_shared<const std::string>(now);
+  }
+  return saved_memory_;
+}
+
+void MmioDriver::RestoreMemory(const std::shared_ptr<const std::string>& saved) {
+  if (SaveMemory() == saved) return;
+  WriteString(*memory_, kMemoryBase, *saved);
+  saved_memory_ = saved;
+}
+
+MmioDriver::Saved MmioDriver::Save() {
   Saved saved = {.state = transport_->Save().SerializeAsString(),
-                 .memory = ReadString(*memory_, kMemoryBase, kMemorySize),
+                 .memory = SaveMemory(),
                  .window = ReadWindow(),
                  .queues = {}};
   for (const std::unique_ptr<DriverQueue>& queue : queues_) saved.queues.push_back(*queue);
@@ -116,10 +136,10 @@ absl::Status MmioDriver::RestoreTransport(VirtioDevice& device, const state::Vir
 absl::Status MmioDriver::Restore(VirtioDevice& device, const Saved& saved) {
   state::VirtioMmio state;
   if (!state.ParseFromString(saved.state)) return absl::InvalidArgumentError("not a message");
-  const std::string before = ReadString(*memory_, kMemoryBase, kMemorySize);
-  WriteString(*memory_, kMemoryBase, saved.memory);
+  const std::shared_ptr<const std::string> before = SaveMemory();
+  RestoreMemory(saved.memory);
   if (absl::Status status = RestoreTransport(device, state); !status.ok()) {
-    WriteString(*memory_, kMemoryBase, before);
+    RestoreMemory(before);
     return status;
   }
   queues_.clear();
