@@ -44,6 +44,10 @@ def _impl(ctx):
         cc_infos = [dep[CcInfo] for dep in ctx.attr.deps],
     ).compilation_context
 
+    # As the files that use it: those of static binaries are compiled without -fPIC (.bazelrc), and then
+    # clang's default is this.
+    kind = "-fPIE" if "fully_static_link" in ctx.features else "-fPIC"
+
     # Where clang looks for what -include names.
     output = ctx.actions.declare_file(header.basename + ".gch")
     ctx.actions.run_shell(
@@ -53,7 +57,7 @@ def _impl(ctx):
         command = _SCRIPT.format(
             header = header.path,
             output = output.path,
-            kind = "-fPIE" if "fully_static_link" in ctx.features else "-fPIC",
+            kind = kind,
         ),
         mnemonic = "PrecompileHeader",
         progress_message = "Precompiling " + header.short_path,

@@ -199,7 +199,7 @@ TEST(KickTest, DoesNotDisturbMmio) {
   std::thread kicker([&] {
     while (!done) {
       guest.vcpu(0).Kick();
-      SleepUs(20);
+      SleepUs(20);  // else the guest hardly gets on
     }
   });
   EXPECT_TRUE(guest.Run().powered_off());

@@ -250,7 +250,7 @@ TEST_P(GuestsTest, KicksDoNotDisturbMmio) {
   std::thread kicker([&] {
     while (!done) {
       guest.vcpu(0).Kick();
-      // Else kicks alone keep a machine with nothing else to do busy.
+      // Time for the guest to get on: on an idle machine the next kick would come before it has.
       std::this_thread::sleep_for(std::chrono::microseconds(20));
     }
   });

@@ -47,7 +47,8 @@ FakeHost HostWithBoth() {
   return host;
 }
 
-// What threads do after a failure depends on the call, not on the errno.
+// ThreadSanitizer looks at what threads do, which depends on the call that fails, not on its errno;
+// all of them are tried without it.
 #ifdef ABSL_HAVE_THREAD_SANITIZER
 constexpr bool kOneErrnoForEachCall = true;
 #else

@@ -102,7 +102,7 @@ void MmioDriver::Start(uint64_t features, uint16_t size) {
 
 std::shared_ptr<const std::string> MmioDriver::SaveMemory() {
   const absl::Span<const std::byte> bytes =
-      *std::as_const(*memory_).HostRange(GuestAddress(kMemoryBase), kMemorySize);
+      *memory_->HostRange(GuestAddress(kMemoryBase), kMemorySize);
   const std::string_view now(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (saved_memory_ == nullptr || *saved_memory_ != now) {
     saved_memory_ = std::make_shared<const std::string>(now);
