@@ -116,10 +116,11 @@ absl::StatusOr<EngineLayout> Engine::Calibrate() {
     return DoesNotFit("firn needs 2.1 or newer (older ones look memory up by virtual address)");
   }
   const uint32_t page_size_argument = FindPageSizeArgument();
-  absl::StatusOr<std::unique_ptr<Engine>> engine =
-      Open({.page_size_argument = page_size_argument}, nullptr);
-  if (!engine.ok()) return engine.status();
-  uc_engine* uc = (*engine)->uc_;
+  Engine engine({.page_size_argument = page_size_argument});  // without hooks of its own
+  if (absl::Status status = engine.OpenUnicorn(); !status.ok()) return status;
+  const absl::StatusOr<Context> context = engine.NewContext();
+  if (!context.ok()) return context.status();
+  uc_engine* uc = engine.uc_;
   uc_hook handle;
   uc_hook_add(uc, &handle, UC_HOOK_INTR, reinterpret_cast<void*>(StopHook), nullptr, 1, 0);
   uc_hook block_hook = 0;
@@ -129,14 +130,13 @@ absl::StatusOr<EngineLayout> Engine::Calibrate() {
   const bool was_empty = regions && HookedRegions(block_hook, *regions).size() == 0;
   uc_mem_map(uc, kCodeAddress, 0x1000, UC_PROT_ALL);
 
-  uc_context* context = (*engine)->scratch_;
   const absl::StatusOr<size_t> exception =
-      Find(uc, context, "exception record", absl::MakeConstSpan(kExceptionProbes));
+      Find(uc, context->get(), "exception record", absl::MakeConstSpan(kExceptionProbes));
   if (!exception.ok()) return exception.status();
   const absl::StatusOr<size_t> monitor =
-      Find(uc, context, "exclusive monitor", absl::MakeConstSpan(kMonitorProbes));
+      Find(uc, context->get(), "exclusive monitor", absl::MakeConstSpan(kMonitorProbes));
   if (!monitor.ok()) return monitor.status();
-  const auto* reset_state = reinterpret_cast<const std::byte*>((*engine)->reset_state_);
+  const auto* reset_state = reinterpret_cast<const std::byte*>(engine.reset_state_.get());
   if (memcmp(reset_state + *monitor, &kNoneMarked, sizeof(kNoneMarked)) != 0) {
     return DoesNotFit("its exclusive monitor marks something at reset");
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// Which guest physical pages an engine holds translated code of, and which of that is stale.
+// Which guest physical pages the engine holds translated code of, and which of that is stale.
 // Unicorn does not see code change through another virtual alias or by a device: a guest that
 // changes code tells so with IC instructions, and that is when translations are dropped.
 #ifndef FIRN_HYPERVISOR_SOFTWARE_CODE_PAGES_H_
@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "hypervisor/guest_address.h"
-#include "hypervisor/software/engine.h"
+#include "hypervisor/software/engine_cpu.h"
 #include "hypervisor/software/memory_map.h"
 
 namespace firn::software {
@@ -22,7 +22,7 @@ class CodePages {
   // Code of the page at `address` was translated.
   void Add(GuestAddress address) { pages_.insert(Page(address)); }
 
-  // The guest says that code of the page at `address` changed. True: this engine holds some, and
+  // The guest says that code of the page at `address` changed. True: the engine holds some, and
   // has to stop for Apply before it executes the page again.
   bool Invalidate(GuestAddress address) {
     if (!pages_.contains(Page(address))) return false;
@@ -32,10 +32,10 @@ class CodePages {
   // The same for all code.
   void InvalidateAll() { all_stale_ = true; }
 
-  // Drops what is stale from `engine`, which must not be executing.
-  absl::Status Apply(Engine& engine, MemoryMap& memory) {
+  // Drops what is stale from the engine, which must not be executing, by means of one of its CPUs.
+  absl::Status Apply(EngineCpu& cpu, MemoryMap& memory) {
     if (all_stale_ && pages_.size() > kFewPages) {
-      engine.DropAllCode();
+      cpu.DropAllCode();
       pages_.clear();
     } else {
       if (all_stale_) stale_.assign(pages_.begin(), pages_.end());
@@ -44,7 +44,7 @@ class CodePages {
         // A page of a slot that is gone, or that never was memory, holds no translations. One that
         // is not mapped may, and the engine would not find them.
         if (!memory.MapPage(GuestAddress(page))) continue;
-        if (absl::Status status = engine.DropPage(page); !status.ok()) return status;
+        if (absl::Status status = cpu.DropPage(page); !status.ok()) return status;
       }
     }
     all_stale_ = false;

@@ -20,56 +20,47 @@ constexpr uint64_t kMpidrRes1 = uint64_t{1} << 31;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Cpu>> Cpu::Create(const EngineLayout& layout, uint32_t index,
-                                                 uint32_t id, MachineClock* clock,
-                                                 MemoryMap* memory, CpuBus* bus) {
-  std::unique_ptr<Cpu> cpu(new Cpu(index, id, clock, memory, bus));
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(layout, cpu.get());
-  if (!engine.ok()) return engine.status();
-  cpu->engine_ = *std::move(engine);
-  if (absl::Status status = memory->AddEngine(cpu->engine_.get()); !status.ok()) return status;
+absl::StatusOr<std::unique_ptr<Cpu>> Cpu::Create(uint32_t index, uint32_t id,
+                                                 const CpuParts& parts) {
+  std::unique_ptr<Cpu> cpu(new Cpu(index, id, parts));
+  absl::StatusOr<std::unique_ptr<EngineCpu>> engine_cpu =
+      EngineCpu::Create(parts.engine, cpu.get());
+  if (!engine_cpu.ok()) return engine_cpu.status();
+  cpu->engine_cpu_ = *std::move(engine_cpu);
   return cpu;
-}
-
-Cpu::~Cpu() {
-  if (engine_ != nullptr) memory_->RemoveEngine(engine_.get());
 }
 
 uint64_t Cpu::mpidr() const { return kMpidrRes1 | MpidrAffinity(id_); }
 
-absl::Status Cpu::Reset() {
+void Cpu::Reset() {
   virtual_timer_ = Timer();
   physical_timer_ = Timer();
   mmio_.reset();
   exit_.reset();
-  return engine_->Reset();
+  engine_cpu_->Reset();
 }
 
 void Cpu::PowerOn(uint64_t entry, uint64_t context) {
-  if (absl::Status status = Reset(); !status.ok()) {
-    Fail(kvm::kExitInternalError, std::string(status.message()));
-    return;
-  }
-  engine_->SetPc(entry);
-  engine_->SetX(0, context);
+  Reset();
+  engine_cpu_->PowerOn(entry, context);
   power_ = Power::kRunnable;
 }
 
 absl::StatusOr<SliceEnd> Cpu::RunSlice(uint64_t budget) {
   slice_end_ = clock_->instructions() + budget;
   while (true) {
-    if (absl::Status status = DropStaleState(); !status.ok()) return status;
+    if (absl::Status status = DropStaleCode(); !status.ok()) return status;
     UpdateInterrupts();
-    if (irq_pending_ && (engine_->pstate() & kPstateI) == 0) TakeIrq(engine_->pc());
+    if (irq_pending_ && (engine_cpu_->pstate() & kPstateI) == 0) TakeIrq(engine_cpu_->pc());
     PlanEvent();
     end_.reset();
-    engine_->block_count().start = engine_->block_count().end = 0;
+    engine_cpu_->block_count().start = engine_cpu_->block_count().end = 0;
 
     executing_ = true;
     bool stopped = false;
-    absl::Status status = engine_->Run(&stopped);
+    absl::Status status = engine_cpu_->Run(&stopped);
     executing_ = false;
-    UncountFrom(engine_->pc());
+    UncountFrom(engine_cpu_->pc());
     if (!status.ok()) {
       Fail(kvm::kExitInternalError, std::string(status.message()));
       return SliceEnd::kExit;
@@ -86,19 +77,17 @@ absl::StatusOr<SliceEnd> Cpu::RunSlice(uint64_t budget) {
   }
 }
 
-absl::Status Cpu::DropStaleState() {
-  if (tlb_stale_) {
-    engine_->FlushTlb();
-    tlb_stale_ = false;
-  }
-  absl::Status status = code_pages_.Apply(*engine_, *memory_);
+absl::Status Cpu::DropStaleCode() {
+  absl::Status status = code_pages_->Apply(*engine_cpu_, *memory_);
   // Unicorn does not report the first block that it translates after a start.
-  if (const auto page = TranslateStage1(*engine_, *memory_, engine_->pc())) code_pages_.Add(*page);
+  if (const auto page = TranslateStage1(*engine_cpu_, *memory_, engine_cpu_->pc())) {
+    code_pages_->Add(*page);
+  }
   return status;
 }
 
 void Cpu::EndSlice() {
-  if (executing_ && !engine_->stop_requested()) engine_->Stop();
+  if (executing_ && !engine_cpu_->stop_requested()) engine_cpu_->Stop();
 }
 
 void Cpu::EndWith(SliceEnd end) {
@@ -107,7 +96,7 @@ void Cpu::EndWith(SliceEnd end) {
 }
 
 void Cpu::SyncCount() {
-  BlockCount& block = engine_->block_count();
+  BlockCount& block = engine_cpu_->block_count();
   const int64_t executed = counted_down_ - block.countdown;
   clock_->AddInstructions(executed);
   Add(instructions_, executed);
@@ -122,7 +111,7 @@ void Cpu::CountOne() {
 
 // A block is counted when it starts; takes back what lies behind `next_pc` in it.
 void Cpu::UncountFrom(uint64_t next_pc) {
-  BlockCount& block = engine_->block_count();
+  BlockCount& block = engine_cpu_->block_count();
   if (next_pc >= block.start && next_pc < block.end) {
     block.countdown += static_cast<int64_t>((block.end - next_pc) / 4);
     block.end = next_pc;
@@ -154,7 +143,7 @@ void Cpu::PlanEvent() {
   }
   // A pending interrupt is taken at the first block that finds it unmasked.
   if (irq_pending_) delay = 0;
-  engine_->block_count().countdown = counted_down_ = static_cast<int64_t>(delay);
+  engine_cpu_->block_count().countdown = counted_down_ = static_cast<int64_t>(delay);
 }
 
 bool Cpu::UpdateInterrupts() {
@@ -168,28 +157,28 @@ bool Cpu::UpdateInterrupts() {
 
 void Cpu::TakeIrq(uint64_t pc) {
   Add(interrupts_taken_, 1);
-  TakeException(*engine_, {.vector = Vector::kIrq, .return_address = pc});
+  TakeException(*engine_cpu_, {.vector = Vector::kIrq, .return_address = pc});
 }
 
 // The block at `pc` has been counted but not executed. Until the next event, no block comes here.
 void Cpu::OnCountdown(uint64_t pc) {
-  if (engine_->stop_requested()) return;
-  const BlockCount& block = engine_->block_count();
+  if (engine_cpu_->stop_requested()) return;
+  const BlockCount& block = engine_cpu_->block_count();
   const auto size = static_cast<int64_t>((block.end - block.start) / 4);
   UncountFrom(pc);
   if (clock_->instructions() >= slice_end_ || bus_->attention()) {
     EndWith(SliceEnd::kPreempted);
     return;
   }
-  if (UpdateInterrupts() && (engine_->pstate() & kPstateI) == 0) {
+  if (UpdateInterrupts() && (engine_cpu_->pstate() & kPstateI) == 0) {
     TakeIrq(pc);
     PlanEvent();
     return;
   }
   PlanEvent();
   // The block executes now: counted again.
-  engine_->block_count() = {engine_->block_count().countdown - size, pc,
-                            pc + static_cast<uint64_t>(size) * 4};
+  engine_cpu_->block_count() = {engine_cpu_->block_count().countdown - size, pc,
+                                pc + static_cast<uint64_t>(size) * 4};
 }
 
 Exit Cpu::TakeExit() {

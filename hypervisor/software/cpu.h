@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// One emulated CPU: an engine and what KVM would add to it in the kernel: traps, timers, the GIC
-// CPU interface, hypercalls, and MMIO decoded from syndromes.
+// One emulated CPU: a CPU of the engine and what KVM would add to it in the kernel: traps, timers,
+// the GIC CPU interface, hypercalls, and MMIO decoded from syndromes.
 #ifndef FIRN_HYPERVISOR_SOFTWARE_CPU_H_
 #define FIRN_HYPERVISOR_SOFTWARE_CPU_H_
 
@@ -17,7 +17,7 @@
 #include "hypervisor/exit.h"
 #include "hypervisor/guest_address.h"
 #include "hypervisor/software/code_pages.h"
-#include "hypervisor/software/engine.h"
+#include "hypervisor/software/engine_cpu.h"
 #include "hypervisor/software/generic_timer.h"
 #include "hypervisor/software/gicv5/vgicv5.h"
 #include "hypervisor/software/machine_clock.h"
@@ -34,13 +34,17 @@ class CpuBus : public PsciMachine {
   virtual gicv5::Vgicv5* gic() = 0;
   // A store to guest physical memory outside the slots. True where an ioeventfd took it.
   virtual bool SignalIoEventFd(GuestAddress address, uint32_t size, uint64_t value) = 0;
-  // The other CPUs' translations are stale: TLBI to the inner shareable domain.
-  virtual void BroadcastTlbi(uint32_t from) = 0;
-  // Code changed: the page at `address`, or anywhere. `everywhere` false: seen by `from` only.
-  virtual void InvalidateCode(GuestAddress address) = 0;
-  virtual void InvalidateAllCode(uint32_t from, bool everywhere) = 0;
   // Someone waits for the machine: the running slice should end.
   virtual bool attention() const = 0;
+};
+
+// What the CPUs of a machine have in common; outlives them.
+struct CpuParts {
+  Engine* engine;
+  MachineClock* clock;
+  MemoryMap* memory;
+  CodePages* code_pages;
+  CpuBus* bus;
 };
 
 // Why a slice ended.
@@ -57,16 +61,13 @@ class Cpu : public EngineClient {
  public:
   enum class Power { kOff, kRunnable, kWaiting };
 
-  static absl::StatusOr<std::unique_ptr<Cpu>> Create(const EngineLayout& layout, uint32_t index,
-                                                     uint32_t id, MachineClock* clock,
-                                                     MemoryMap* memory, CpuBus* bus);
-  ~Cpu() override;
+  static absl::StatusOr<std::unique_ptr<Cpu>> Create(uint32_t index, uint32_t id,
+                                                     const CpuParts& parts);
 
   uint32_t index() const { return index_; }
   uint32_t id() const { return id_; }
   uint64_t mpidr() const;
-  Engine& engine() { return *engine_; }
-  const Engine& engine() const { return *engine_; }
+  EngineCpu& engine_cpu() { return *engine_cpu_; }
   Power power() const { return power_; }
   void set_power(Power power) { power_ = power; }
   Timer& virtual_timer() { return virtual_timer_; }
@@ -75,8 +76,8 @@ class Cpu : public EngineClient {
   void set_psci_version(uint64_t version) { psci_version_ = version; }
 
   // Architectural reset; power() stays.
-  absl::Status Reset();
-  // PSCI CPU_ON.
+  void Reset();
+  // PSCI CPU_ON, which another CPU may do that executes.
   void PowerOn(uint64_t entry, uint64_t context);
 
   // Executes up to `budget` instructions (Preempted at the first block boundary behind), or none
@@ -93,11 +94,6 @@ class Cpu : public EngineClient {
   bool UpdateInterrupts();
   // When a timer will raise its line, as MachineClock::Now; nothing where none is armed.
   std::optional<uint64_t> NextDeadline() const;
-
-  void RequestTlbFlush() { tlb_stale_ = true; }
-  CodePages& code_pages() { return code_pages_; }
-  // Ends the slice in progress, if this CPU executes.
-  void EndSlice();
 
   uint64_t instructions() const { return Load(instructions_); }
   uint64_t interrupts_taken() const { return Load(interrupts_taken_); }
@@ -119,8 +115,13 @@ class Cpu : public EngineClient {
     std::array<std::byte, 8> data{};
   };
 
-  Cpu(uint32_t index, uint32_t id, MachineClock* clock, MemoryMap* memory, CpuBus* bus)
-      : index_(index), id_(id), clock_(clock), memory_(memory), bus_(bus) {}
+  Cpu(uint32_t index, uint32_t id, const CpuParts& parts)
+      : index_(index),
+        id_(id),
+        clock_(parts.clock),
+        memory_(parts.memory),
+        code_pages_(parts.code_pages),
+        bus_(parts.bus) {}
 
   static uint64_t Load(const Counter& counter) { return counter.load(std::memory_order_relaxed); }
   // One thread writes at a time, so no atomic addition is needed.
@@ -135,7 +136,7 @@ class Cpu : public EngineClient {
   void UncountFrom(uint64_t next_pc);
   void PlanEvent();
   void TakeIrq(uint64_t pc);
-  absl::Status DropStaleState();
+  absl::Status DropStaleCode();
 
   // Exceptions (cpu_exceptions.cc).
   void Deliver(uint32_t esr, std::optional<uint64_t> far, uint64_t pc);
@@ -146,6 +147,8 @@ class Cpu : public EngineClient {
   void HandleHvc();
   void Fail(uint32_t reason, std::string detail);
   void FinishLoad(const DataAbort& abort, const std::array<std::byte, 8>& data);
+  // Ends the slice in progress.
+  void EndSlice();
   void EndWith(SliceEnd end);
 
   // System registers and instructions (cpu_registers.cc).
@@ -156,15 +159,14 @@ class Cpu : public EngineClient {
   const uint32_t id_;
   MachineClock* const clock_;
   MemoryMap* const memory_;
+  CodePages* const code_pages_;
   CpuBus* const bus_;
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<EngineCpu> engine_cpu_;
 
   Power power_ = Power::kOff;
   Timer virtual_timer_;
   Timer physical_timer_;
   uint64_t psci_version_ = kPsciVersion11;
-  CodePages code_pages_;
-  bool tlb_stale_ = false;
 
   // The slice in progress.
   bool executing_ = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// What a CPU does when its engine takes an exception: the part of KVM between the guest's trap
+// What a CPU does when it takes an exception: the part of KVM between the guest's trap
 // and the exit to user space.
 #include <cstring>
 #include <utility>
@@ -41,7 +41,7 @@ uint64_t SignExtend(uint64_t value, unsigned bytes) {
 }  // namespace
 
 void Cpu::OnException(Exception exception) {
-  const uint64_t pc = engine_->pc();
+  const uint64_t pc = engine_cpu_->pc();
   if (exception == Exception::kHvc) {
     UncountFrom(pc);
     HandleHvc();
@@ -50,12 +50,12 @@ void Cpu::OnException(Exception exception) {
   if (exception == Exception::kSmc) {
     // KVM traps SMC and, as no such service exists, answers NOT_SUPPORTED.
     UncountFrom(pc);
-    engine_->SetX(0, static_cast<uint64_t>(-1));
+    engine_cpu_->SetX(0, static_cast<uint64_t>(-1));
     return;
   }
-  const ExceptionRecord record = engine_->exception();
+  const ExceptionRecord record = engine_cpu_->exception();
   if (exception == Exception::kUndefined && SyndromeClass(record.syndrome) == kEcUnknown &&
-      engine_->current_el() > 0 && EmulateUndefined(pc)) {
+      engine_cpu_->current_el() > 0 && EmulateUndefined(pc)) {
     return;
   }
   const bool is_abort =
@@ -69,21 +69,21 @@ void Cpu::OnException(Exception exception) {
 
 void Cpu::Deliver(uint32_t esr, std::optional<uint64_t> far, uint64_t pc) {
   UncountFrom(pc);
-  TakeException(*engine_, {.return_address = pc, .esr = esr, .far = far});
+  TakeException(*engine_cpu_, {.return_address = pc, .esr = esr, .far = far});
   // A vector that cannot be executed leads here for ever, past all that ends a slice.
   if (bus_->attention()) EndSlice();
 }
 
 // The instructions and registers of the GIC CPU interface are unknown to Unicorn.
 bool Cpu::EmulateUndefined(uint64_t pc) {
-  const std::optional<uint32_t> instruction = FetchInstruction(*engine_, *memory_, pc);
+  const std::optional<uint32_t> instruction = FetchInstruction(*engine_cpu_, *memory_, pc);
   if (!instruction || (*instruction & kSystemInstructionMask) != kSystemInstruction) return false;
   const bool is_read = (*instruction >> 21 & 1) != 0;
   if (!ExecuteGicInstruction(EncodingOf(*instruction), is_read, *instruction & 31)) return false;
   UncountFrom(pc + 4);
   UpdateInterrupts();
   PlanEvent();
-  engine_->SetPc(pc + 4);
+  engine_cpu_->SetPc(pc + 4);
   return true;
 }
 
@@ -96,10 +96,10 @@ bool Cpu::ExecuteGicInstruction(SystemRegister reg, bool is_read, unsigned rt) {
     const bool known = IsGicInstruction(reg)
                            ? gic->ExecuteSysl(index_, reg, /*nmi_enabled=*/false, &value)
                            : IsGicSystemRegister(reg) && gic->ReadRegister(index_, reg, &value);
-    if (known) engine_->SetX(rt, value);
+    if (known) engine_cpu_->SetX(rt, value);
     return known;
   }
-  const uint64_t operand = engine_->X(rt);
+  const uint64_t operand = engine_cpu_->X(rt);
   return IsGicInstruction(reg)
              ? gic->ExecuteSys(index_, reg, operand)
              : IsGicSystemRegister(reg) && gic->WriteRegister(index_, reg, operand);
@@ -107,14 +107,14 @@ bool Cpu::ExecuteGicInstruction(SystemRegister reg, bool is_read, unsigned rt) {
 
 void Cpu::HandleStage2Abort(Exception exception, const ExceptionRecord& record, uint64_t pc) {
   const DataAbort abort(record.syndrome);
-  const uint64_t page = engine_->ReadSystemRegister(reg::kHpfarEl2) >> 4 << 12;
+  const uint64_t page = engine_cpu_->ReadSystemRegister(reg::kHpfarEl2) >> 4 << 12;
   const GuestAddress address(page | (record.address & 0xfff));
-  const bool from_el0 = engine_->current_el() == 0;
+  const bool from_el0 = engine_cpu_->current_el() == 0;
   const bool is_write =
       exception == Exception::kDataAbort && abort.is_write() && !abort.on_table_walk();
   if (memory_->HandleFault(address, is_write)) {
     UncountFrom(pc);
-    engine_->SetPc(pc);  // repeats the access
+    engine_cpu_->SetPc(pc);  // repeats the access
     return;
   }
   if (exception == Exception::kPrefetchAbort) {
@@ -129,7 +129,7 @@ void Cpu::HandleStage2Abort(Exception exception, const ExceptionRecord& record, 
     return;
   }
   UncountFrom(pc);
-  const std::optional<uint32_t> instruction = FetchInstruction(*engine_, *memory_, pc);
+  const std::optional<uint32_t> instruction = FetchInstruction(*engine_cpu_, *memory_, pc);
   if (!abort.has_instruction() || !instruction || WritesBack(*instruction)) {
     Fail(kvm::kExitArmNisv,
          absl::StrFormat("the guest's instruction %08x at pc 0x%x accesses 0x%x, which is not "
@@ -152,10 +152,10 @@ void Cpu::HandleMmio(GuestAddress address, DataAbort abort, uint64_t pc) {
     } else {
       FinishLoad(abort, mmio.data);
       CountOne();
-      engine_->SetPc(pc + 4);
+      engine_cpu_->SetPc(pc + 4);
     }
   } else {
-    const uint64_t value = engine_->X(abort.reg());
+    const uint64_t value = engine_cpu_->X(abort.reg());
     memcpy(mmio.data.data(), &value, size);
     uint64_t stored = 0;
     memcpy(&stored, mmio.data.data(), size);
@@ -165,7 +165,7 @@ void Cpu::HandleMmio(GuestAddress address, DataAbort abort, uint64_t pc) {
       EndWith(SliceEnd::kExit);
     } else {
       CountOne();
-      engine_->SetPc(pc + 4);
+      engine_cpu_->SetPc(pc + 4);
       if (by_gic) {
         UpdateInterrupts();
       } else {
@@ -185,20 +185,21 @@ void Cpu::FinishLoad(const DataAbort& abort, const std::array<std::byte, 8>& dat
   memcpy(&value, data.data(), abort.size());
   if (abort.sign_extends()) value = SignExtend(value, abort.size());
   if (!abort.is_64_bit()) value = static_cast<uint32_t>(value);
-  engine_->SetX(abort.reg(), value);
+  engine_cpu_->SetX(abort.reg(), value);
 }
 
 void Cpu::CompleteMmio() {
   if (!mmio_->abort.is_write()) FinishLoad(mmio_->abort, mmio_->data);
   mmio_.reset();
   CountOne();
-  engine_->SetPc(engine_->pc() + 4);
+  engine_cpu_->SetPc(engine_cpu_->pc() + 4);
 }
 
 void Cpu::HandleHvc() {
   const PsciResult result = HandleHypercall(
-      *bus_, {engine_->X(0), engine_->X(1), engine_->X(2), engine_->X(3)}, psci_version_);
-  engine_->SetX(0, result.x0);
+      *bus_, {engine_cpu_->X(0), engine_cpu_->X(1), engine_cpu_->X(2), engine_cpu_->X(3)},
+      psci_version_);
+  engine_cpu_->SetX(0, result.x0);
   switch (result.action) {
     case PsciResult::Action::kContinue:
       break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// System registers and system instructions that a CPU handles in place of its engine: ID
-// registers, counter and timers; TLBI and IC that concern other engines.
+// System registers and system instructions that a CPU handles in place of the engine: ID
+// registers, counter and timers; TLBI, IC.
 #include "hypervisor/software/cpu.h"
 #include "hypervisor/software/id_registers.h"
 #include "hypervisor/software/system_registers.h"
@@ -27,8 +27,8 @@ bool IsByAddress(SystemRegister tlbi) { return (tlbi.op2 & 1) != 0; }
 }  // namespace
 
 bool Cpu::MayAccessTimer(SystemRegister reg) const {
-  if (engine_->current_el() > 0) return true;
-  const uint64_t control = engine_->ReadSystemRegister(reg::kCntkctlEl1);
+  if (engine_cpu_->current_el() > 0) return true;
+  const uint64_t control = engine_cpu_->ReadSystemRegister(reg::kCntkctlEl1);
   if (reg == reg::kCntfrqEl0) return (control & (kEl0Pcten | kEl0Vcten)) != 0;
   if (reg == reg::kCntpctEl0) return (control & kEl0Pcten) != 0;
   if (reg == reg::kCntvctEl0) return (control & kEl0Vcten) != 0;
@@ -66,10 +66,10 @@ bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
   }
   if (reg == reg::kCtrEl0) {
     // Data caches need no cleaning for instruction fetches; instruction caches need IC.
-    *value = engine_->ReadSystemRegister(reg) | kCtrIdc;
-    return engine_->current_el() > 0;
+    *value = engine_cpu_->ReadSystemRegister(reg) | kCtrIdc;
+    return engine_cpu_->current_el() > 0;
   }
-  if (!IsIdRegister(reg) || engine_->current_el() == 0) return false;
+  if (!IsIdRegister(reg) || engine_cpu_->current_el() == 0) return false;
   *value = reg == reg::kMpidrEl1 ? mpidr() : IdRegisterValue(reg, bus_->gic() != nullptr);
   return true;
 }
@@ -97,17 +97,17 @@ bool Cpu::OnMsr(SystemRegister reg, uint64_t value) {
 
 void Cpu::OnSys(SystemRegister reg, uint64_t operand) {
   if (IsTlbi(reg)) {
-    if (IsByAddress(reg) && !IsInTtbr1PageTable(operand)) engine_->FlushTlb();
-    // CRm 3 is the inner shareable domain, 1 the outer.
-    if (reg.crm == 3 || reg.crm == 1) bus_->BroadcastTlbi(index_);
+    // Those of other CPUs are dropped whenever another executes.
+    if (IsByAddress(reg) && !IsInTtbr1PageTable(operand)) engine_cpu_->FlushTlb();
     return;
   }
   if (reg == reg::kIcIvau) {
-    if (const auto address = TranslateStage1(*engine_, *memory_, operand)) {
-      bus_->InvalidateCode(*address);
+    if (const auto address = TranslateStage1(*engine_cpu_, *memory_, operand)) {
+      if (code_pages_->Invalidate(*address)) EndSlice();
     }
   } else if (reg == reg::kIcIallu || reg == reg::kIcIalluis) {
-    bus_->InvalidateAllCode(index_, /*everywhere=*/reg == reg::kIcIalluis);
+    code_pages_->InvalidateAll();
+    EndSlice();
   }
 }
 
@@ -117,14 +117,15 @@ void Cpu::OnSys(SystemRegister reg, uint64_t operand) {
 // "break-before-make"); but in the lower half, Linux may have put a table there before.
 bool Cpu::IsInTtbr1PageTable(uint64_t operand) {
   const uint64_t address = (operand & 0x0fff'ffff'ffff) << 12;  // bits [55:12]
-  return (address >> 55 & 1) != 0 && IsInPageTable(*engine_, *memory_, address);
+  return (address >> 55 & 1) != 0 && IsInPageTable(*engine_cpu_, *memory_, address);
 }
 
 void Cpu::OnTranslated(uint64_t pc, uint32_t size) {
   const uint64_t last = pc + (size > 0 ? size - 1 : 0);
-  if (const auto address = TranslateStage1(*engine_, *memory_, pc)) code_pages_.Add(*address);
+  if (const auto address = TranslateStage1(*engine_cpu_, *memory_, pc)) code_pages_->Add(*address);
   if ((last ^ pc) >> 12 != 0) {
-    if (const auto address = TranslateStage1(*engine_, *memory_, last)) code_pages_.Add(*address);
+    if (const auto address = TranslateStage1(*engine_cpu_, *memory_, last))
+      code_pages_->Add(*address);
   }
 }
 

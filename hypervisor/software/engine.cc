@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "hypervisor/software/engine.h"
 
-#include <cstring>
-
 #include "absl/log/check.h"
 #include "absl/strings/str_cat.h"
+#include "hypervisor/software/engine_cpu.h"
 #include "hypervisor/software/page_size.h"
 #include "hypervisor/software/system_registers.h"
 
@@ -37,59 +36,45 @@ uc_arm64_cp_reg Encode(SystemRegister reg, uint64_t value) {
       .crn = reg.crn, .crm = reg.crm, .op0 = reg.op0, .op1 = reg.op1, .op2 = reg.op2, .val = value};
 }
 
-int XRegister(unsigned n) {
-  if (n <= 28) return UC_ARM64_REG_X0 + static_cast<int>(n);
-  return n == 29 ? UC_ARM64_REG_X29 : UC_ARM64_REG_X30;
-}
-
-EngineClient* Client(void* user) { return static_cast<EngineClient*>(user); }
-
-void InterruptHook(uc_engine*, uint32_t number, void* user) {
-  Client(user)->OnException(static_cast<Exception>(number));
-}
-uint32_t MrsHook(uc_engine* uc, uc_arm64_reg rt, const uc_arm64_cp_reg* reg, void* user) {
-  uint64_t value = 0;
-  if (!Client(user)->OnMrs(Decode(reg), &value)) return 0;
-  uc_reg_write(uc, rt, &value);
-  return 1;
-}
-uint32_t MsrHook(uc_engine*, uc_arm64_reg, const uc_arm64_cp_reg* reg, void* user) {
-  return Client(user)->OnMsr(Decode(reg), reg->val) ? 1 : 0;
-}
-uint32_t SysHook(uc_engine*, uc_arm64_reg, const uc_arm64_cp_reg* reg, void* user) {
-  Client(user)->OnSys(Decode(reg), reg->val);
-  return 0;
-}
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineLayout& layout,
-                                                     EngineClient* client) {
-  std::unique_ptr<Engine> engine(new Engine(layout, client));
-  if (absl::Status status = engine->Initialize(); !status.ok()) return status;
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineLayout& layout) {
+  std::unique_ptr<Engine> engine(new Engine(layout));
+  absl::Status status = engine->OpenUnicorn();
+  if (status.ok()) status = engine->AddHooks();
+  if (!status.ok()) return status;
   return engine;
 }
 
-absl::Status Engine::Initialize() {
+absl::Status Engine::OpenUnicorn() {
   absl::Status status = UnicornError(uc_open(UC_ARCH_ARM64, UC_MODE_ARM, &uc_), "uc_open");
   status.Update(UnicornError(uc_ctl_set_cpu_model(uc_, UC_CPU_ARM64_MAX), "set_cpu_model"));
   status.Update(UnicornError(SetPageSize(uc_, layout_.page_size_argument), "set_page_size"));
   status.Update(UnicornError(uc_ctl_exits_enable(uc_), "exits_enable"));
   status.Update(UnicornError(uc_ctl_set_tcg_buffer_size(uc_, kTranslationBufferBytes),
                              "set_tcg_buffer_size"));
-  status.Update(UnicornError(uc_context_alloc(uc_, &scratch_), "context_alloc"));
-  status.Update(UnicornError(uc_context_alloc(uc_, &reset_state_), "context_alloc"));
   if (!status.ok()) return status;
+  absl::StatusOr<Context> context = NewContext();
+  if (!context.ok()) return context.status();
+  reset_state_ = *std::move(context);
 
   WriteSystemRegister(reg::kScrEl3, kScrEl3);
   WriteSystemRegister(reg::kHcrEl2, kHcrRw);
   WriteSystemRegister(reg::kCnthctlEl2, kCnthctl);
-  SetPstate(kResetPstate);
-  WriteSystemRegister(reg::kSpsrEl1, 0);
-  status.Update(UnicornError(uc_context_save(uc_, reset_state_), "context_save"));
-  if (client_ != nullptr) status.Update(AddHooks());
-  return status;
+  const uint64_t pstate = kResetPstate;
+  uc_reg_write(uc_, UC_ARM64_REG_PSTATE, &pstate);
+  WriteSystemRegister(reg::kSpsrEl1, 0);  // makes Unicorn see the new PSTATE
+  return UnicornError(uc_context_save(uc_, reset_state_.get()), "context_save");
 }
+
+absl::StatusOr<Context> Engine::NewContext() {
+  uc_context* context = nullptr;
+  absl::Status status = UnicornError(uc_context_alloc(uc_, &context), "context_alloc");
+  if (!status.ok()) return status;
+  return Context(context);
+}
+
+EngineClient& Engine::client() const { return *loaded_->client_; }
 
 void Engine::BlockHook(uc_engine*, uint64_t pc, uint32_t size, void* user) {
   Engine* engine = static_cast<Engine*>(user);
@@ -98,38 +83,55 @@ void Engine::BlockHook(uc_engine*, uint64_t pc, uint32_t size, void* user) {
   count.end = pc + size;
   count.countdown -= size / 4;
   if (count.countdown <= 0) [[unlikely]]
-    engine->client_->OnCountdown(pc);
+    engine->client().OnCountdown(pc);
 }
 
 void Engine::TranslatedHook(uc_engine*, uc_tb* block, uc_tb*, void* user) {
   Engine* engine = static_cast<Engine*>(user);
   engine->hooked_regions_.OnTranslated();
-  engine->client_->OnTranslated(block->pc, block->size);
+  engine->client().OnTranslated(block->pc, block->size);
+}
+
+void Engine::InterruptHook(uc_engine*, uint32_t number, void* user) {
+  static_cast<Engine*>(user)->client().OnException(static_cast<Exception>(number));
+}
+
+uint32_t Engine::MrsHook(uc_engine* uc, uc_arm64_reg rt, const uc_arm64_cp_reg* reg, void* user) {
+  uint64_t value = 0;
+  if (!static_cast<Engine*>(user)->client().OnMrs(Decode(reg), &value)) return 0;
+  uc_reg_write(uc, rt, &value);
+  return 1;
+}
+
+uint32_t Engine::MsrHook(uc_engine*, uc_arm64_reg, const uc_arm64_cp_reg* reg, void* user) {
+  return static_cast<Engine*>(user)->client().OnMsr(Decode(reg), reg->val) ? 1 : 0;
+}
+
+uint32_t Engine::SysHook(uc_engine*, uc_arm64_reg, const uc_arm64_cp_reg* reg, void* user) {
+  static_cast<Engine*>(user)->client().OnSys(Decode(reg), reg->val);
+  return 0;
 }
 
 absl::Status Engine::AddHooks() {
   uc_hook handle = 0;
-  const auto add = [&](int type, void* function, void* user) {
-    return UnicornError(uc_hook_add(uc_, &handle, type, function, user, 1, 0), "hook_add");
+  const auto add = [&](int type, auto* function, auto... instruction) {
+    return UnicornError(uc_hook_add(uc_, &handle, type, reinterpret_cast<void*>(function), this, 1,
+                                    0, instruction...),
+                        "hook_add");
   };
-  const auto add_instruction = [&](void* function, int instruction) {
-    return UnicornError(
-        uc_hook_add(uc_, &handle, UC_HOOK_INSN, function, client_, 1, 0, instruction), "hook_add");
-  };
-  absl::Status status = add(UC_HOOK_INTR, reinterpret_cast<void*>(InterruptHook), client_);
-  status.Update(add(UC_HOOK_BLOCK, reinterpret_cast<void*>(BlockHook), this));
+  absl::Status status = add(UC_HOOK_INTR, InterruptHook);
+  status.Update(add(UC_HOOK_BLOCK, BlockHook));
   if (!status.ok()) return status;
   hooked_regions_ = HookedRegions(handle, layout_.hooked_regions_offset);
-  status.Update(add(UC_HOOK_EDGE_GENERATED, reinterpret_cast<void*>(TranslatedHook), this));
-  status.Update(add_instruction(reinterpret_cast<void*>(MrsHook), UC_ARM64_INS_MRS));
-  status.Update(add_instruction(reinterpret_cast<void*>(MsrHook), UC_ARM64_INS_MSR));
-  status.Update(add_instruction(reinterpret_cast<void*>(SysHook), UC_ARM64_INS_SYS));
+  status.Update(add(UC_HOOK_EDGE_GENERATED, TranslatedHook));
+  status.Update(add(UC_HOOK_INSN, MrsHook, UC_ARM64_INS_MRS));
+  status.Update(add(UC_HOOK_INSN, MsrHook, UC_ARM64_INS_MSR));
+  status.Update(add(UC_HOOK_INSN, SysHook, UC_ARM64_INS_SYS));
   return status;
 }
 
 Engine::~Engine() {
-  if (reset_state_ != nullptr) uc_context_free(reset_state_);
-  if (scratch_ != nullptr) uc_context_free(scratch_);
+  reset_state_.reset();
   if (uc_ != nullptr) uc_close(uc_);
 }
 
@@ -137,14 +139,6 @@ std::string Engine::Version() {
   unsigned major = 0, minor = 0;
   const unsigned version = uc_version(&major, &minor);
   return absl::StrCat(major, ".", minor, ".", version >> 8 & 0xff);
-}
-
-absl::Status Engine::Reset() {
-  absl::Status status = UnicornError(uc_context_restore(uc_, reset_state_), "context_restore");
-  if (!status.ok()) return status;
-  if (vtcr_ != 0) SetStage2(vttbr_, vtcr_);
-  FlushTlb();
-  return absl::OkStatus();
 }
 
 absl::Status Engine::MapMemory(uint64_t address, uint64_t size, std::byte* host) {
@@ -155,89 +149,30 @@ absl::Status Engine::UnmapMemory(uint64_t address, uint64_t size) {
   return UnicornError(uc_mem_unmap(uc_, address, size), "mem_unmap");
 }
 
-void Engine::SetStage2(uint64_t vttbr, uint64_t vtcr) {
-  vttbr_ = vttbr;
-  vtcr_ = vtcr;
+absl::Status Engine::SetStage2(uint64_t vttbr, uint64_t vtcr) {
+  CHECK(loaded_ == nullptr);  // else these were the registers of a CPU
   WriteSystemRegister(reg::kVtcrEl2, vtcr);
   WriteSystemRegister(reg::kVttbrEl2, vttbr);
   WriteSystemRegister(reg::kHcrEl2, kHcrRw | kHcrVm);
+  return UnicornError(uc_context_save(uc_, reset_state_.get()), "context_save");
 }
 
-absl::Status Engine::Run(bool* stopped) {
-  stop_requested_ = false;
-  const uc_err error = uc_emu_start(uc_, pc(), 0, 0, 0);
-  *stopped = stop_requested_;
-  return UnicornError(error, absl::StrCat("emu_start at pc 0x", absl::Hex(pc())));
-}
-
-void Engine::Stop() {
-  stop_requested_ = true;
-  uc_emu_stop(uc_);
+void Engine::Load(const EngineCpu& cpu) {
+  CHECK(!executes_);
+  if (loaded_ != nullptr) {
+    CHECK_EQ(uc_context_save(uc_, loaded_->context_.get()), UC_ERR_OK);
+    loaded_->block_count_ = block_count_;
+  }
+  CHECK_EQ(uc_context_restore(uc_, cpu.context_.get()), UC_ERR_OK);
+  block_count_ = cpu.block_count_;
+  loaded_ = &cpu;
+  // Unicorn does not tell the translations of one CPU from another's.
+  FlushTlb();
 }
 
 void Engine::FlushTlb() { CHECK_EQ(uc_ctl_flush_tlb(uc_), UC_ERR_OK); }
 
 void Engine::DropAllCode() { CHECK_EQ(uc_ctl_flush_tb(uc_), UC_ERR_OK); }
-
-absl::Status Engine::DropPage(uint64_t page_address) {
-  // Unicorn looks the page up by virtual address: with stage 1 off that is the physical one.
-  constexpr uint64_t kSctlrM = 1;
-  const uint64_t sctlr = ReadSystemRegister(reg::kSctlrEl1);
-  WriteSystemRegister(reg::kSctlrEl1, sctlr & ~kSctlrM);
-  const uc_err error = uc_ctl_remove_cache(uc_, page_address, page_address + 4096);
-  WriteSystemRegister(reg::kSctlrEl1, sctlr);
-  return UnicornError(error, "remove_cache");
-}
-
-void Engine::ClearExclusiveMonitor() {
-  constexpr uint64_t kNone = ~uint64_t{0};
-  uc_context_save(uc_, scratch_);
-  std::byte* marked = reinterpret_cast<std::byte*>(scratch_) + layout_.monitor_offset;
-  if (memcmp(marked, &kNone, sizeof(kNone)) == 0) return;
-  memcpy(marked, &kNone, sizeof(kNone));
-  uc_context_restore(uc_, scratch_);
-}
-
-ExceptionRecord Engine::exception() const {
-  uc_context_save(uc_, scratch_);
-  const std::byte* record = reinterpret_cast<const std::byte*>(scratch_) + layout_.exception_offset;
-  ExceptionRecord exception;
-  memcpy(&exception.syndrome, record, sizeof(exception.syndrome));
-  memcpy(&exception.address, record + 8, sizeof(exception.address));
-  memcpy(&exception.target_el, record + 16, sizeof(exception.target_el));
-  return exception;
-}
-
-uint64_t Engine::Read(int reg) const {
-  uint64_t value = 0;
-  uc_reg_read(uc_, reg, &value);
-  return value;
-}
-
-void Engine::Write(int reg, uint64_t value) { uc_reg_write(uc_, reg, &value); }
-
-uint64_t Engine::X(unsigned n) const { return n > 30 ? 0 : Read(XRegister(n)); }
-
-void Engine::SetX(unsigned n, uint64_t value) {
-  if (n <= 30) Write(XRegister(n), value);
-}
-
-uint32_t Engine::pstate() const { return static_cast<uint32_t>(Read(UC_ARM64_REG_PSTATE)); }
-void Engine::SetPstate(uint32_t value) { Write(UC_ARM64_REG_PSTATE, value); }
-
-std::array<std::byte, 16> Engine::V(unsigned n) const {
-  std::array<std::byte, 16> value{};
-  uc_reg_read(uc_, UC_ARM64_REG_V0 + static_cast<int>(n), value.data());
-  return value;
-}
-void Engine::SetV(unsigned n, const std::array<std::byte, 16>& value) {
-  uc_reg_write(uc_, UC_ARM64_REG_V0 + static_cast<int>(n), value.data());
-}
-
-uint32_t Engine::fpcr() const { return static_cast<uint32_t>(Read(UC_ARM64_REG_FPCR)); }
-void Engine::SetFpcr(uint32_t value) { Write(UC_ARM64_REG_FPCR, value); }
-uint32_t Engine::fpsr() const { return static_cast<uint32_t>(Read(UC_ARM64_REG_FPSR)); }
-void Engine::SetFpsr(uint32_t value) { Write(UC_ARM64_REG_FPSR, value); }
 
 uint64_t Engine::ReadSystemRegister(SystemRegister reg) const {
   uc_arm64_cp_reg cp = Encode(reg, 0);

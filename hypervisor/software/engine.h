@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// One Unicorn engine: an arm64 CPU at EL1 and EL0 that executes from host memory and reports
-// everything else to its client. It holds no policy: what an exception, a register or an
-// instruction means is decided above.
+// The Unicorn engine of a machine: its physical memory, and what was translated of it. All CPUs
+// (engine_cpu.h) execute on it, one at a time, so that each finds the code that others translated.
+// It holds no policy: what an exception, a register or an instruction means is decided above.
 //
 // Stage 2 translation (HCR_EL2.VM) stands between the guest's physical addresses and Unicorn's:
 // an access outside guest memory then arrives as on hardware, as an abort to EL2 with the exact
@@ -12,10 +12,10 @@
 
 #include <unicorn/unicorn.h>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,41 +24,8 @@
 
 namespace firn::software {
 
-// Unicorn's exception numbers (those of QEMU's target/arm).
-enum class Exception : uint32_t {
-  kUndefined = 1,
-  kSvc = 2,
-  kPrefetchAbort = 3,
-  kDataAbort = 4,
-  kBreakpoint = 7,
-  kHvc = 11,
-  kSmc = 13,
-};
-
-// What the CPU recorded of the exception that it just took.
-struct ExceptionRecord {
-  uint32_t syndrome = 0;  // as ESR_ELx
-  uint64_t address = 0;   // as FAR_ELx
-  uint32_t target_el = 0;
-};
-
-// Gets control while the engine executes. Methods may read and write registers; writing the PC
-// goes on there. None may call Run.
-class EngineClient {
- public:
-  virtual ~EngineClient() = default;
-  // A block at virtual address `pc` is about to execute, and the countdown has run out.
-  virtual void OnCountdown(uint64_t pc) = 0;
-  // An exception. PC is behind the instruction for SVC, HVC and SMC, at it for the rest.
-  virtual void OnException(Exception exception) = 0;
-  // MRS and MSR of a register that Unicorn knows. True: done here.
-  virtual bool OnMrs(SystemRegister reg, uint64_t* value) = 0;
-  virtual bool OnMsr(SystemRegister reg, uint64_t value) = 0;
-  // A SYS instruction (TLBI, IC, DC) with its operand, which Unicorn executes as well.
-  virtual void OnSys(SystemRegister reg, uint64_t operand) = 0;
-  // Code at [pc, pc + size) was translated.
-  virtual void OnTranslated(uint64_t pc, uint32_t size) = 0;
-};
+class EngineClient;
+class EngineCpu;
 
 // What the engine keeps while it executes, at the start of each block: the hottest path there is.
 struct BlockCount {
@@ -79,13 +46,18 @@ struct EngineLayout {
   uint32_t page_size_argument = 0;  // page_size.h
 };
 
-// Thread rules: one thread at a time, Stop included.
+// The registers of a CPU, as Unicorn saves them.
+struct ContextDeleter {
+  void operator()(uc_context* context) const { uc_context_free(context); }
+};
+using Context = std::unique_ptr<uc_context, ContextDeleter>;
+
+// Thread rules: one thread at a time, also for its CPUs.
 class Engine {
  public:
-  // An engine with `client`'s hooks, in the architectural reset state at EL1h with interrupts
-  // masked. `layout` is that of Calibrate. Unicorn errors are Internal, naming the call.
-  static absl::StatusOr<std::unique_ptr<Engine>> Open(const EngineLayout& layout,
-                                                      EngineClient* client);
+  // An engine without memory and CPUs. `layout` is that of Calibrate. Unicorn errors are Internal,
+  // naming the call.
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(const EngineLayout& layout);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -98,83 +70,50 @@ class Engine {
   // "2.1.1"
   static std::string Version();
 
-  // Back to the state of Open; memory stays mapped, translations are dropped from the TLB.
-  absl::Status Reset();
-
   // Makes `size` bytes at `host` the physical memory at `address` (4 KiB aligned).
   absl::Status MapMemory(uint64_t address, uint64_t size, std::byte* host);
   absl::Status UnmapMemory(uint64_t address, uint64_t size);
-  // Sets the stage 2 translation: VTTBR_EL2 and VTCR_EL2, and turns it on.
-  void SetStage2(uint64_t vttbr, uint64_t vtcr);
+  // Turns stage 2 translation on, with these values of VTTBR_EL2 and VTCR_EL2, in the CPUs that are
+  // created or reset from now on.
+  absl::Status SetStage2(uint64_t vttbr, uint64_t vtcr);
 
-  // Executes from the PC until Stop, or until WFI: then `*stopped` is false.
-  absl::Status Run(bool* stopped);
-  // Makes Run return before the next block. Only while Run is in progress.
-  void Stop();
-  bool stop_requested() const { return stop_requested_; }
-  BlockCount& block_count() { return block_count_; }
-  const HookedRegions& hooked_regions() const { return hooked_regions_; }
-
-  // Drops stage 1 and stage 2 translations. Of the client's methods only OnSys may call it.
+  // Drops stage 1 and stage 2 translations, of every CPU. Of a client's methods only OnSys may.
   void FlushTlb();
-  // Drops the translated code of physical page `page` (whose memory is executable).
-  // Not inside a client method.
-  absl::Status DropPage(uint64_t page_address);
   // Drops all translated code. Not inside a client method.
   void DropAllCode();
 
-  // As CLREX: the next exclusive store is refused, unless an exclusive load comes before. Exception
-  // returns that the engine executes do the same. Not inside a client method.
-  void ClearExclusiveMonitor();
+  const HookedRegions& hooked_regions() const { return hooked_regions_; }
 
-  // The record of the exception in progress. Only inside OnException.
-  ExceptionRecord exception() const;
+ private:
+  friend EngineCpu;
 
-  uint64_t X(unsigned n) const;  // n 0..30; 31 reads 0
-  void SetX(unsigned n, uint64_t value);
-  uint64_t pc() const { return Read(UC_ARM64_REG_PC); }
-  void SetPc(uint64_t value) { Write(UC_ARM64_REG_PC, value); }
-  uint32_t pstate() const;
-  // Takes effect at the next WriteSystemRegister: that recomputes what Unicorn caches of it.
-  void SetPstate(uint32_t value);
-  unsigned current_el() const { return pstate() >> 2 & 3; }
-  // The stack pointer in use, and the banked ones (stale for the one in use).
-  uint64_t sp() const { return Read(UC_ARM64_REG_SP); }
-  void SetSp(uint64_t value) { Write(UC_ARM64_REG_SP, value); }
-  uint64_t banked_sp_el0() const { return Read(UC_ARM64_REG_SP_EL0); }
-  void SetBankedSpEl0(uint64_t value) { Write(UC_ARM64_REG_SP_EL0, value); }
-  uint64_t banked_sp_el1() const { return Read(UC_ARM64_REG_SP_EL1); }
-  void SetBankedSpEl1(uint64_t value) { Write(UC_ARM64_REG_SP_EL1, value); }
-  std::array<std::byte, 16> V(unsigned n) const;
-  void SetV(unsigned n, const std::array<std::byte, 16>& value);
-  uint32_t fpcr() const;
-  void SetFpcr(uint32_t value);
-  uint32_t fpsr() const;
-  void SetFpsr(uint32_t value);
+  explicit Engine(const EngineLayout& layout) : layout_(layout) {}
+  absl::Status OpenUnicorn();
+  absl::Status AddHooks();
+  absl::StatusOr<Context> NewContext();
+  EngineClient& client() const;
+  static void BlockHook(uc_engine* uc, uint64_t pc, uint32_t size, void* user);
+  static void TranslatedHook(uc_engine* uc, uc_tb* block, uc_tb* previous, void* user);
+  static void InterruptHook(uc_engine* uc, uint32_t number, void* user);
+  static uint32_t MrsHook(uc_engine* uc, uc_arm64_reg rt, const uc_arm64_cp_reg* reg, void* user);
+  static uint32_t MsrHook(uc_engine* uc, uc_arm64_reg rt, const uc_arm64_cp_reg* reg, void* user);
+  static uint32_t SysHook(uc_engine* uc, uc_arm64_reg rt, const uc_arm64_cp_reg* reg, void* user);
 
-  // System registers of Unicorn's CPU by encoding. A register that it does not have reads 0.
+  // Puts away the registers of the CPU that has been loaded, and brings in those of `cpu`.
+  void Load(const EngineCpu& cpu);
   uint64_t ReadSystemRegister(SystemRegister reg) const;
   void WriteSystemRegister(SystemRegister reg, uint64_t value);
 
- private:
-  explicit Engine(const EngineLayout& layout, EngineClient* client)
-      : layout_(layout), client_(client) {}
-  absl::Status Initialize();
-  absl::Status AddHooks();
-  static void BlockHook(uc_engine* uc, uint64_t pc, uint32_t size, void* user);
-  static void TranslatedHook(uc_engine* uc, uc_tb* block, uc_tb* previous, void* user);
-  uint64_t Read(int reg) const;
-  void Write(int reg, uint64_t value);
-
   const EngineLayout layout_;
-  EngineClient* const client_;
   uc_engine* uc_ = nullptr;
-  uc_context* reset_state_ = nullptr;
-  uc_context* scratch_ = nullptr;
-  uint64_t vttbr_ = 0, vtcr_ = 0;
-  bool stop_requested_ = false;
-  BlockCount block_count_;
+  Context reset_state_;
   HookedRegions hooked_regions_;  // of BlockHook
+
+  // The CPU whose registers Unicorn has, and its count of blocks. Null: nobody's.
+  const EngineCpu* loaded_ = nullptr;
+  BlockCount block_count_;
+  bool executes_ = false;
+  bool stop_requested_ = false;
 };
 
 }  // namespace firn::software

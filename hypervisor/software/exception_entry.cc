@@ -14,33 +14,33 @@ constexpr uint64_t kSctlrSpan = uint64_t{1} << 23;
 
 }  // namespace
 
-void TakeException(Engine& engine, const ExceptionToEl1& exception) {
+void TakeException(EngineCpu& cpu, const ExceptionToEl1& exception) {
   // Unicorn's CPU has BTI and keeps BTYPE; the guest's has not.
-  const uint32_t from = engine.pstate() & ~kPstateBtype;
-  const uint64_t sp = engine.sp();
+  const uint32_t from = cpu.pstate() & ~kPstateBtype;
+  const uint64_t sp = cpu.sp();
   const bool from_el0 = (from >> 2 & 3) == 0;
   const bool uses_sp_el1 = !from_el0 && (from & kPstateSpSel) != 0;
 
   uint32_t pstate = kPstateEl1hMasked | (from & kPstatePan);
-  if ((engine.ReadSystemRegister(reg::kSctlrEl1) & kSctlrSpan) == 0) pstate |= kPstatePan;
+  if ((cpu.ReadSystemRegister(reg::kSctlrEl1) & kSctlrSpan) == 0) pstate |= kPstatePan;
 
   if (!uses_sp_el1) {
-    engine.SetBankedSpEl0(sp);
-    const uint64_t sp_el1 = engine.banked_sp_el1();
-    engine.SetPstate(pstate);
-    engine.SetSp(sp_el1);
+    cpu.SetBankedSpEl0(sp);
+    const uint64_t sp_el1 = cpu.banked_sp_el1();
+    cpu.SetPstate(pstate);
+    cpu.SetSp(sp_el1);
   } else {
-    engine.SetPstate(pstate);
+    cpu.SetPstate(pstate);
   }
-  if (exception.esr) engine.WriteSystemRegister(reg::kEsrEl1, *exception.esr);
-  if (exception.far) engine.WriteSystemRegister(reg::kFarEl1, *exception.far);
-  engine.WriteSystemRegister(reg::kElrEl1, exception.return_address);
+  if (exception.esr) cpu.WriteSystemRegister(reg::kEsrEl1, *exception.esr);
+  if (exception.far) cpu.WriteSystemRegister(reg::kFarEl1, *exception.far);
+  cpu.WriteSystemRegister(reg::kElrEl1, exception.return_address);
   // Last of the system registers: this write makes Unicorn see the new PSTATE.
-  engine.WriteSystemRegister(reg::kSpsrEl1, from);
+  cpu.WriteSystemRegister(reg::kSpsrEl1, from);
 
   const uint64_t level_offset = from_el0 ? 0x400 : uses_sp_el1 ? 0x200 : 0;
-  engine.SetPc(engine.ReadSystemRegister(reg::kVbarEl1) + level_offset +
-               static_cast<uint64_t>(exception.vector));
+  cpu.SetPc(cpu.ReadSystemRegister(reg::kVbarEl1) + level_offset +
+            static_cast<uint64_t>(exception.vector));
 }
 
 }  // namespace firn::software

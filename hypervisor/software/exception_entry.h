@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "hypervisor/software/engine.h"
+#include "hypervisor/software/engine_cpu.h"
 
 namespace firn::software {
 
@@ -21,7 +21,7 @@ struct ExceptionToEl1 {
 };
 
 // Enters the handler at VBAR_EL1 as AArch64.TakeException of the Arm ARM (DDI 0487) J1.1.
-void TakeException(Engine& engine, const ExceptionToEl1& exception);
+void TakeException(EngineCpu& cpu, const ExceptionToEl1& exception);
 
 }  // namespace firn::software
 

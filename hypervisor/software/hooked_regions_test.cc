@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-#include "hypervisor/software/engine.h"
+#include "hypervisor/software/engine_cpu.h"
 
 namespace firn::software {
 namespace {
@@ -24,7 +24,7 @@ constexpr uint32_t kSvc = 0xd4000001;
 class CountingClient final : public EngineClient {
  public:
   void OnCountdown(uint64_t) override {}
-  void OnException(Exception) override { engine->Stop(); }
+  void OnException(Exception) override { cpu->Stop(); }
   bool OnMrs(SystemRegister, uint64_t*) override { return false; }
   bool OnMsr(SystemRegister, uint64_t) override { return false; }
   void OnSys(SystemRegister, uint64_t) override {}
@@ -34,6 +34,7 @@ class CountingClient final : public EngineClient {
   }
 
   Engine* engine = nullptr;
+  EngineCpu* cpu = nullptr;
   unsigned blocks = 0;
   unsigned most_regions = 0;
 };
@@ -49,14 +50,17 @@ void Execute(unsigned blocks, CountingClient& client) {
 
   const absl::StatusOr<EngineLayout> layout = Engine::Calibrate();
   ASSERT_TRUE(layout.ok()) << layout.status();
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(*layout, &client);
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(*layout);
   ASSERT_TRUE(engine.ok()) << engine.status();
+  absl::StatusOr<std::unique_ptr<EngineCpu>> cpu = EngineCpu::Create(engine->get(), &client);
+  ASSERT_TRUE(cpu.ok()) << cpu.status();
   client.engine = engine->get();
+  client.cpu = cpu->get();
   ASSERT_TRUE((*engine)->MapMemory(kCodeAddress, size, static_cast<std::byte*>(memory.get())).ok());
-  (*engine)->block_count().countdown = INT64_MAX;
-  (*engine)->SetPc(kCodeAddress);
+  (*cpu)->block_count().countdown = INT64_MAX;
+  (*cpu)->SetPc(kCodeAddress);
   bool stopped = false;
-  const absl::Status status = (*engine)->Run(&stopped);
+  const absl::Status status = (*cpu)->Run(&stopped);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_TRUE(stopped);
 }

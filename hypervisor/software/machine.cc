@@ -15,20 +15,22 @@ constexpr uint32_t kMaxVcpus = 8;
 
 absl::StatusOr<std::unique_ptr<Machine>> Machine::Create(const SoftwareOptions& options,
                                                          const EngineLayout& layout, int ipa_bits) {
-  absl::StatusOr<std::unique_ptr<MemoryMap>> memory = MemoryMap::Create(ipa_bits);
+  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(layout);
+  if (!engine.ok()) return engine.status();
+  absl::StatusOr<std::unique_ptr<MemoryMap>> memory = MemoryMap::Create(ipa_bits, engine->get());
   if (!memory.ok()) return memory.status();
   absl::StatusOr<IrqFds> irq_fds = IrqFds::Create();
   if (!irq_fds.ok()) return irq_fds.status();
   return std::unique_ptr<Machine>(
-      new Machine(options, layout, ipa_bits, *std::move(memory), *std::move(irq_fds)));
+      new Machine(options, ipa_bits, *std::move(engine), *std::move(memory), *std::move(irq_fds)));
 }
 
-Machine::Machine(const SoftwareOptions& options, const EngineLayout& layout, int ipa_bits,
+Machine::Machine(const SoftwareOptions& options, int ipa_bits, std::unique_ptr<Engine> engine,
                  std::unique_ptr<MemoryMap> memory, IrqFds irq_fds)
     : options_(options),
-      layout_(layout),
       ipa_bits_(ipa_bits),
       clock_(options.clock == SoftwareOptions::Clock::kReal),
+      engine_(std::move(engine)),
       memory_(std::move(memory)),
       irq_fds_(std::move(irq_fds)),
       instruction_limit_(options.stop_at) {}
@@ -59,8 +61,12 @@ absl::StatusOr<Cpu*> Machine::AddCpu(uint32_t id) {
     if (absl::Status status = gic_->AddVcpu(index, id); !status.ok()) return status;
   }
   auto vcpu = std::make_unique<Vcpu>();
-  absl::StatusOr<std::unique_ptr<Cpu>> cpu =
-      Cpu::Create(layout_, index, id, &clock_, memory_.get(), this);
+  absl::StatusOr<std::unique_ptr<Cpu>> cpu = Cpu::Create(index, id,
+                                                         {.engine = engine_.get(),
+                                                          .clock = &clock_,
+                                                          .memory = memory_.get(),
+                                                          .code_pages = &code_pages_,
+                                                          .bus = this});
   if (!cpu.ok()) return cpu.status();
   vcpu->cpu = *std::move(cpu);
   vcpus_.push_back(std::move(vcpu));
@@ -86,26 +92,6 @@ absl::StatusOr<gicv5::Vgicv5*> Machine::CreateGic() {
 
 bool Machine::SignalIoEventFd(GuestAddress address, uint32_t size, uint64_t value) {
   return io_event_fds_.Signal(address, size, value);
-}
-
-void Machine::BroadcastTlbi(uint32_t from) {
-  for (const auto& vcpu : vcpus_) {
-    if (vcpu->cpu->index() != from) vcpu->cpu->RequestTlbFlush();
-  }
-}
-
-void Machine::InvalidateCode(GuestAddress address) {
-  for (const auto& vcpu : vcpus_) {
-    if (vcpu->cpu->code_pages().Invalidate(address)) vcpu->cpu->EndSlice();
-  }
-}
-
-void Machine::InvalidateAllCode(uint32_t from, bool everywhere) {
-  for (const auto& vcpu : vcpus_) {
-    if (!everywhere && vcpu->cpu->index() != from) continue;
-    vcpu->cpu->code_pages().InvalidateAll();
-    vcpu->cpu->EndSlice();
-  }
 }
 
 // ---- PsciMachine

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // The CPUs, memory, GIC and eventfds of one VM, and the order in which its CPUs execute.
 //
-// Unicorn engines of one VM never execute at the same time: their atomic instructions are not
-// atomic across engines. One thread at a time executes the machine, for all vCPUs, in slices of
-// a fixed number of instructions, round robin; it does so while every vCPU's Run is in progress.
+// One thread at a time executes the machine, for all vCPUs, in slices of a fixed number of
+// instructions, round robin; it does so while every vCPU's Run is in progress.
 // An exit of a vCPU stops the machine until that vCPU's thread is in Run again. So the order of
 // everything in the guest depends on instructions alone, not on the host's threads.
 #ifndef FIRN_HYPERVISOR_SOFTWARE_MACHINE_H_
@@ -84,9 +83,6 @@ class Machine : public CpuBus, public gicv5::Machine {
   // CpuBus.
   gicv5::Vgicv5* gic() override { return gic_.get(); }
   bool SignalIoEventFd(GuestAddress address, uint32_t size, uint64_t value) override;
-  void BroadcastTlbi(uint32_t from) override;
-  void InvalidateCode(GuestAddress address) override;
-  void InvalidateAllCode(uint32_t from, bool everywhere) override;
   bool attention() const override { return attention_.load(std::memory_order_relaxed); }
 
   // PsciMachine.
@@ -113,7 +109,7 @@ class Machine : public CpuBus, public gicv5::Machine {
     std::atomic<bool> waits = false;  // in Run, for its exit or a turn to execute
   };
 
-  Machine(const SoftwareOptions& options, const EngineLayout& layout, int ipa_bits,
+  Machine(const SoftwareOptions& options, int ipa_bits, std::unique_ptr<Engine> engine,
           std::unique_ptr<MemoryMap> memory, IrqFds irq_fds);
 
   bool CanExecute() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -136,10 +132,11 @@ class Machine : public CpuBus, public gicv5::Machine {
   Cpu* FindCpu(uint64_t mpidr);
 
   const SoftwareOptions options_;
-  const EngineLayout layout_;
   const int ipa_bits_;
   MachineClock clock_;
-  std::unique_ptr<MemoryMap> memory_;
+  const std::unique_ptr<Engine> engine_;
+  const std::unique_ptr<MemoryMap> memory_;
+  CodePages code_pages_;
   std::unique_ptr<gicv5::Vgicv5> gic_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   IoEventFds io_event_fds_;

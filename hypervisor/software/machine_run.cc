@@ -114,7 +114,7 @@ void Machine::ForgetTurns() {
   for (const auto& vcpu : vcpus_) {
     // On hardware every exit does, by the exception return that ends it. Here only what looks at
     // the state: a kick comes at a moment of the host's, and what it changed would not repeat.
-    vcpu->cpu->engine().ClearExclusiveMonitor();
+    vcpu->cpu->engine_cpu().ClearExclusiveMonitor();
     // KVM_GET_MP_STATE does not tell a CPU that waits from one that runs: it looks for its
     // interrupt once more.
     if (vcpu->cpu->power() == Cpu::Power::kWaiting) vcpu->cpu->set_power(Cpu::Power::kRunnable);
@@ -139,7 +139,7 @@ Machine::Vcpu* Machine::PickNext() {
     if (!is_ready(*vcpus_[candidate])) continue;
     // Others may have stored where it had marked an address, which the engine sees only by the
     // value that is there then.
-    if (candidate != current_) vcpus_[candidate]->cpu->engine().ClearExclusiveMonitor();
+    if (candidate != current_) vcpus_[candidate]->cpu->engine_cpu().ClearExclusiveMonitor();
     current_ = candidate;
     slice_left_ = kSlice;
     return vcpus_[candidate].get();

@@ -25,25 +25,15 @@ void SetBit(std::vector<uint64_t>& bitmap, uint64_t bit) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<MemoryMap>> MemoryMap::Create(int ipa_bits) {
+absl::StatusOr<std::unique_ptr<MemoryMap>> MemoryMap::Create(int ipa_bits, Engine* engine) {
   absl::StatusOr<std::unique_ptr<Stage2>> stage2 = Stage2::Create();
   if (!stage2.ok()) return stage2.status();
-  return std::unique_ptr<MemoryMap>(new MemoryMap(ipa_bits, *std::move(stage2)));
-}
-
-absl::Status MemoryMap::AddEngine(Engine* engine) {
   absl::Status status =
-      engine->MapMemory(Stage2::kPhysicalBase, Stage2::memory_size(), stage2_->memory());
-  for (const auto& [number, slot] : slots_) {
-    status.Update(engine->MapMemory(slot.config.address.value, slot.config.size, slot.config.host));
-  }
+      engine->MapMemory(Stage2::kPhysicalBase, Stage2::memory_size(), (*stage2)->memory());
+  status.Update(engine->SetStage2((*stage2)->vttbr(), (*stage2)->vtcr()));
   if (!status.ok()) return status;
-  engine->SetStage2(stage2_->vttbr(), stage2_->vtcr());
-  engines_.push_back(engine);
-  return absl::OkStatus();
+  return std::unique_ptr<MemoryMap>(new MemoryMap(ipa_bits, engine, *std::move(stage2)));
 }
-
-void MemoryMap::RemoveEngine(Engine* engine) { std::erase(engines_, engine); }
 
 absl::Status MemoryMap::Check(const MemorySlot& slot) const {
   const uint64_t host = reinterpret_cast<uintptr_t>(slot.host);
@@ -83,40 +73,32 @@ absl::Status MemoryMap::SetSlot(const MemorySlot& config) {
                              ((config.flags ^ old.flags) & kvm::kMemReadonly) != 0)) {
       return Refuse(EINVAL, config, "changes an existing slot; delete it first");
     }
-    absl::Status status = UnmapInEngines(existing->second);
+    absl::Status status = UnmapInEngine(existing->second);
     if (!status.ok()) return status;
     slots_.erase(existing);
   }
   if (config.size != 0) {
     Slot slot{.config = config, .range = *GuestRange::Create(config.address, config.size)};
     if (slot.logs()) slot.dirty.resize((config.size / kGuestPageSize + 63) / 64);
-    if (absl::Status status = MapInEngines(slot); !status.ok()) return status;
+    if (absl::Status status = MapInEngine(slot); !status.ok()) return status;
     slots_.emplace(config.slot, std::move(slot));
   }
   ClearStage2();
   return absl::OkStatus();
 }
 
-absl::Status MemoryMap::MapInEngines(const Slot& slot) {
-  absl::Status status;
-  for (Engine* engine : engines_) {
-    status.Update(engine->MapMemory(slot.config.address.value, slot.config.size, slot.config.host));
-  }
-  return status;
+absl::Status MemoryMap::MapInEngine(const Slot& slot) {
+  return engine_->MapMemory(slot.config.address.value, slot.config.size, slot.config.host);
 }
 
-absl::Status MemoryMap::UnmapInEngines(const Slot& slot) {
-  absl::Status status;
-  for (Engine* engine : engines_) {
-    engine->DropAllCode();
-    status.Update(engine->UnmapMemory(slot.config.address.value, slot.config.size));
-  }
-  return status;
+absl::Status MemoryMap::UnmapInEngine(const Slot& slot) {
+  engine_->DropAllCode();
+  return engine_->UnmapMemory(slot.config.address.value, slot.config.size);
 }
 
 void MemoryMap::ClearStage2() {
   stage2_->Clear();
-  for (Engine* engine : engines_) engine->FlushTlb();
+  engine_->FlushTlb();
 }
 
 // So that the start of a guest does not take longer with more memory.
@@ -143,7 +125,7 @@ absl::StatusOr<std::vector<uint64_t>> MemoryMap::GetDirtyLog(uint32_t number) {
       }
     }
   }
-  for (Engine* engine : engines_) engine->FlushTlb();
+  engine_->FlushTlb();
   return dirty;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 // The VM's memory slots: KVM_SET_USER_MEMORY_REGION and KVM_GET_DIRTY_LOG over stage 2 tables
-// and the engines' physical memory.
+// and the engine's physical memory.
 #ifndef FIRN_HYPERVISOR_SOFTWARE_MEMORY_MAP_H_
 #define FIRN_HYPERVISOR_SOFTWARE_MEMORY_MAP_H_
 
@@ -19,14 +19,11 @@
 
 namespace firn::software {
 
-// Thread rules: one thread at a time, and none of the engines executes.
+// Thread rules: one thread at a time, and the engine does not execute.
 class MemoryMap {
  public:
-  static absl::StatusOr<std::unique_ptr<MemoryMap>> Create(int ipa_bits);
-
-  // From now on `engine` sees the slots. It must be removed before it dies.
-  absl::Status AddEngine(Engine* engine);
-  void RemoveEngine(Engine* engine);
+  // The physical memory of `engine`, which has neither memory nor CPUs and must outlive this.
+  static absl::StatusOr<std::unique_ptr<MemoryMap>> Create(int ipa_bits, Engine* engine);
 
   // Errors as Vm::SetMemorySlot.
   absl::Status SetSlot(const MemorySlot& slot);
@@ -40,7 +37,7 @@ class MemoryMap {
   bool MapPage(GuestAddress address);
 
   // A guest's access faulted at stage 2. True: it can be repeated, for the page is memory that is
-  // mapped only now, or writable memory whose first write was to be logged. May be called while an
+  // mapped only now, or writable memory whose first write was to be logged. May be called while the
   // engine executes.
   bool HandleFault(GuestAddress address, bool is_write);
 
@@ -54,20 +51,20 @@ class MemoryMap {
     bool read_only() const { return (config.flags & kvm::kMemReadonly) != 0; }
   };
 
-  MemoryMap(int ipa_bits, std::unique_ptr<Stage2> stage2)
-      : ipa_bits_(ipa_bits), stage2_(std::move(stage2)) {}
+  MemoryMap(int ipa_bits, Engine* engine, std::unique_ptr<Stage2> stage2)
+      : ipa_bits_(ipa_bits), engine_(engine), stage2_(std::move(stage2)) {}
   absl::Status Check(const MemorySlot& slot) const;
-  absl::Status MapInEngines(const Slot& slot);
-  absl::Status UnmapInEngines(const Slot& slot);
+  absl::Status MapInEngine(const Slot& slot);
+  absl::Status UnmapInEngine(const Slot& slot);
   // Unmaps everything: pages come back as they are used.
   void ClearStage2();
   void MapAround(const Slot& slot, uint64_t address);
   Slot* Find(GuestAddress address, uint64_t size);
 
   const int ipa_bits_;
+  Engine* const engine_;
   std::unique_ptr<Stage2> stage2_;
   std::map<uint32_t, Slot> slots_;
-  std::vector<Engine*> engines_;
 };
 
 }  // namespace firn::software

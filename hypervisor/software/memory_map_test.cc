@@ -29,7 +29,8 @@ class MemoryMapTest : public ::testing::Test {
 
   std::unique_ptr<GuestMemory> memory_ =
       *GuestMemory::Create({*GuestRange::Create(GuestAddress(0), 64 * kPage)});
-  std::unique_ptr<MemoryMap> map_ = *MemoryMap::Create(36);
+  std::unique_ptr<Engine> engine_ = *Engine::Open({});
+  std::unique_ptr<MemoryMap> map_ = *MemoryMap::Create(36, engine_.get());
 };
 
 TEST_F(MemoryMapTest, RefusesWhatIsNotAligned) {

@@ -39,7 +39,7 @@ absl::Status SoftwareVcpu::Init(const kvm::VcpuInit& init) {
   if (vm_features.value_or(common) != common) return ErrnoStatus(EINVAL, kCall);
   vm_features = common;
   Cpu& cpu = machine_->cpu(index_);
-  if (absl::Status status = cpu.Reset(); !status.ok()) return status;
+  cpu.Reset();
   const bool has_psci = (init.features[0] & 1u << kvm::kArmVcpuPsci02) != 0;
   cpu.set_psci_version(has_psci ? kPsciVersion11 : kPsciVersion02);
   const bool powered_off = (init.features[0] & 1u << kvm::kArmVcpuPowerOff) != 0;

@@ -22,7 +22,7 @@ inline constexpr int kIpaBits = 40;
 // Thread rules: one thread at a time.
 class Stage2 {
  public:
-  // Where engines see the tables: behind every guest physical address, so that no guest does.
+  // Where the engine sees the tables: behind every guest physical address, so that no guest does.
   static constexpr uint64_t kPhysicalBase = uint64_t{1} << kIpaBits;
 
   // Reserves address space for the tables. Errors: those of mmap.

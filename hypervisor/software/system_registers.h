@@ -44,7 +44,7 @@ inline constexpr SystemRegister kCntvTvalEl0{3, 3, 14, 3, 0};
 inline constexpr SystemRegister kCntvCtlEl0{3, 3, 14, 3, 1};
 inline constexpr SystemRegister kCntvCvalEl0{3, 3, 14, 3, 2};
 
-// Set up once per engine; a guest never reaches them.
+// Set up once, at reset; a guest never reaches them.
 inline constexpr SystemRegister kHcrEl2{3, 4, 1, 1, 0};
 inline constexpr SystemRegister kVttbrEl2{3, 4, 2, 1, 0};
 inline constexpr SystemRegister kVtcrEl2{3, 4, 2, 1, 2};

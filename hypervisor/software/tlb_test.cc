@@ -24,6 +24,18 @@ constexpr uint64_t kUpperHalf = 0xffff'ff80'0000'0000;
 // Values that tell where they were read.
 constexpr uint64_t kOldFirst = 0xa1, kOldSecond = 0xa2, kNewFirst = 0xb1, kNewSecond = 0xb2;
 
+// Both halves of the address space have `tables`.
+void TurnMmuOn(Guest& guest, unsigned vcpu, const Stage1Tables& tables) {
+  guest.Set(vcpu, kvm::SysregId(reg::kMairEl1), Stage1Tables::kMair);
+  guest.Set(vcpu, kvm::SysregId(reg::kTtbr0El1), tables.ttbr());
+  guest.Set(vcpu, kvm::SysregId(reg::kTtbr1El1), tables.ttbr());
+  constexpr uint64_t kLowerFields = 0xffff;
+  guest.Set(vcpu, kvm::SysregId(reg::kTcrEl1),
+            (tables.tcr(Stage1Tables::Half::kLower) & kLowerFields) |
+                (tables.tcr(Stage1Tables::Half::kUpper) & ~kLowerFields));
+  guest.Set(vcpu, kvm::SysregId(reg::kSctlrEl1), Stage1Tables::kSctlr);
+}
+
 // The instruction, the half of the address space, flags of the slot.
 using Case = std::tuple<const char*, bool, uint32_t>;
 
@@ -51,15 +63,7 @@ class TlbTest : public ::testing::TestWithParam<Case> {
   // space, and changes `descriptor`; returns what it read.
   std::vector<uint64_t> Change(GuestAddress descriptor, uint64_t value) {
     const uint64_t address = kAddress | (std::get<1>(GetParam()) ? kUpperHalf : 0);
-    guest_.Set(0, kvm::SysregId(reg::kMairEl1), Stage1Tables::kMair);
-    guest_.Set(0, kvm::SysregId(reg::kTtbr0El1), tables_.ttbr());
-    guest_.Set(0, kvm::SysregId(reg::kTtbr1El1), tables_.ttbr());
-    // Both halves of the address space have these tables.
-    constexpr uint64_t kLowerFields = 0xffff;
-    guest_.Set(0, kvm::SysregId(reg::kTcrEl1),
-               (tables_.tcr(Stage1Tables::Half::kLower) & kLowerFields) |
-                   (tables_.tcr(Stage1Tables::Half::kUpper) & ~kLowerFields));
-    guest_.Set(0, kvm::SysregId(reg::kSctlrEl1), Stage1Tables::kSctlr);
+    TurnMmuOn(guest_, 0, tables_);
     guest_.Start(0, std::get<0>(GetParam()));
     guest_.Set(0, kvm::CoreX(1), address >> 12 & 0xfff'ffff'ffff);
     guest_.Set(0, kvm::CoreX(2), descriptor.value);
@@ -111,6 +115,68 @@ TEST_P(LargePageTlbTest, Page) {
   const GuestAddress descriptor = tables_.Map(kAddress, kOld, 3);
   const uint64_t value = Descriptor(descriptor) - kOld + kNew;
   EXPECT_THAT(Change(descriptor, value), ElementsAre(kOldFirst, kOldSecond, kNewFirst, kNewSecond));
+}
+
+// Two vCPUs, which share what the engine keeps of translations.
+class TwoVcpusTlbTest : public ::testing::Test {
+ protected:
+  // Tables with the program, its report register and `kAddress` at the page `pa`.
+  Stage1Tables Tables(uint64_t at, uint64_t pa) {
+    constexpr uint64_t kBlock = 2 << 20;
+    Stage1Tables tables(&guest_.memory(), GuestAddress(at), 12, 39);
+    tables.Map(Guest::kMemory.value, Guest::kMemory.value, 2);
+    tables.Map(kTables, kTables, 2);
+    tables.Map(Guest::kReport.value & ~(kBlock - 1), Guest::kReport.value & ~(kBlock - 1), 2);
+    descriptor_ = tables.Map(kAddress, pa, 3);
+    return tables;
+  }
+  template <typename T>
+  void Store(uint64_t address, T value) {
+    ASSERT_TRUE(guest_.memory().Store(GuestAddress(address), value).ok());
+  }
+  // A word, and a function that returns `result`.
+  void Fill(uint64_t page, uint64_t word, uint32_t result) {
+    Store(page, word);
+    Store<uint32_t>(page + 8, 0xd2800000 | result << 5);  // movz x0, #result
+    Store<uint32_t>(page + 12, 0xd65f03c0);               // ret
+  }
+
+  Guest guest_{"tlb", {.vcpu_ids = {0, 1}, .memory_size = 8 << 20}};
+  GuestAddress descriptor_;
+};
+
+TEST_F(TwoVcpusTlbTest, EachHasItsOwnTables) {
+  constexpr uint64_t kRounds = 100'000;  // of 8 instructions: several turns
+  Fill(kOld, kOldFirst, 0x1a);
+  Fill(kNew, kNewFirst, 0x1b);
+  for (const unsigned vcpu : {0u, 1u}) {
+    TurnMmuOn(guest_, vcpu, Tables(kTables + vcpu * 0x100000, vcpu == 0 ? kOld : kNew));
+    guest_.Start(vcpu, "with_tables_of_its_own");
+    guest_.Set(vcpu, kvm::CoreX(4), kAddress);
+    guest_.Set(vcpu, kvm::CoreX(5), vcpu == 0 ? kOldFirst : kNewFirst);
+    guest_.Set(vcpu, kvm::CoreX(6), kAddress + 8);
+    guest_.Set(vcpu, kvm::CoreX(7), vcpu == 0 ? 0x1a : 0x1b);
+    guest_.Set(vcpu, kvm::CoreX(8), kRounds);
+  }
+  ASSERT_TRUE(guest_.Run().powered_off());
+  EXPECT_THAT(guest_.reports(), ::testing::UnorderedElementsAre(kOldFirst, kNewFirst));
+}
+
+TEST_F(TwoVcpusTlbTest, TlbiOfOneIsSeenByTheOther) {
+  Fill(kOld, kOldFirst, 0);
+  Fill(kNew, kNewFirst, 0);
+  const Stage1Tables tables = Tables(kTables, kOld);
+  for (const unsigned vcpu : {0u, 1u}) {
+    TurnMmuOn(guest_, vcpu, tables);
+    guest_.Start(vcpu, vcpu == 0 ? "change_for_other" : "read_around_change");
+    guest_.Set(vcpu, kvm::CoreX(4), kAddress);
+    guest_.Set(vcpu, kvm::CoreX(5), kAddress);
+  }
+  guest_.Set(0, kvm::CoreX(1), kAddress >> 12);
+  guest_.Set(0, kvm::CoreX(2), descriptor_.value);
+  guest_.Set(0, kvm::CoreX(3), *guest_.memory().Load<uint64_t>(descriptor_) - kOld + kNew);
+  ASSERT_TRUE(guest_.Run().powered_off());
+  EXPECT_THAT(guest_.reports(), ElementsAre(kOldFirst, kOldFirst, kNewFirst, kNewFirst));
 }
 
 const auto kCases = ::testing::Combine(

@@ -42,17 +42,17 @@ unsigned GranuleBits(uint64_t tcr, bool upper) {
   }
 }
 
-Regime RegimeOf(const Engine& engine, uint64_t va) {
+Regime RegimeOf(const EngineCpu& cpu, uint64_t va) {
   const bool upper = (va >> 55 & 1) != 0;
-  const uint64_t tcr = engine.ReadSystemRegister(reg::kTcrEl1);
-  const uint64_t ttbr = engine.ReadSystemRegister(upper ? reg::kTtbr1El1 : reg::kTtbr0El1);
+  const uint64_t tcr = cpu.ReadSystemRegister(reg::kTcrEl1);
+  const uint64_t ttbr = cpu.ReadSystemRegister(upper ? reg::kTtbr1El1 : reg::kTtbr0El1);
   return {.table = ttbr & 0x0000'ffff'ffff'fffe,
           .input_bits = 64 - static_cast<unsigned>(upper ? tcr >> 16 & 63 : tcr & 63),
           .granule_bits = GranuleBits(tcr, upper)};
 }
 
-bool IsMmuOn(const Engine& engine) {
-  return (engine.ReadSystemRegister(reg::kSctlrEl1) & kSctlrM) != 0;
+bool IsMmuOn(const EngineCpu& cpu) {
+  return (cpu.ReadSystemRegister(reg::kSctlrEl1) & kSctlrM) != 0;
 }
 
 // Where a walk ends: at a descriptor that is no table's.
@@ -63,8 +63,8 @@ struct WalkEnd {
 };
 
 // Nothing where there cannot be a walk, or tables are not in memory.
-std::optional<WalkEnd> Walk(const Engine& engine, MemoryMap& memory, uint64_t va) {
-  const Regime regime = RegimeOf(engine, va);
+std::optional<WalkEnd> Walk(const EngineCpu& cpu, MemoryMap& memory, uint64_t va) {
+  const Regime regime = RegimeOf(cpu, va);
   const unsigned stride = regime.granule_bits - 3;
   if (regime.input_bits <= regime.granule_bits || regime.input_bits > 52) return std::nullopt;
   const unsigned levels = (regime.input_bits - regime.granule_bits + stride - 1) / stride;
@@ -93,9 +93,9 @@ std::optional<WalkEnd> Walk(const Engine& engine, MemoryMap& memory, uint64_t va
 
 }  // namespace
 
-std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& memory, uint64_t va) {
-  if (!IsMmuOn(engine)) return GuestAddress(va);
-  const std::optional<WalkEnd> end = Walk(engine, memory, va);
+std::optional<GuestAddress> TranslateStage1(const EngineCpu& cpu, MemoryMap& memory, uint64_t va) {
+  if (!IsMmuOn(cpu)) return GuestAddress(va);
+  const std::optional<WalkEnd> end = Walk(cpu, memory, va);
   if (!end || (end->descriptor & kDescriptorValid) == 0) return std::nullopt;
   // Where others have a block, the last level has nothing.
   if (end->is_last_level && (end->descriptor & kDescriptorTable) == 0) return std::nullopt;
@@ -103,14 +103,14 @@ std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& mem
   return GuestAddress((end->descriptor & kAddressMask & ~offset_mask) | (va & offset_mask));
 }
 
-bool IsInPageTable(const Engine& engine, MemoryMap& memory, uint64_t va) {
-  if (!IsMmuOn(engine)) return false;
-  const std::optional<WalkEnd> end = Walk(engine, memory, va);
+bool IsInPageTable(const EngineCpu& cpu, MemoryMap& memory, uint64_t va) {
+  if (!IsMmuOn(cpu)) return false;
+  const std::optional<WalkEnd> end = Walk(cpu, memory, va);
   return end && end->is_last_level && end->shift == kPageShift;
 }
 
-std::optional<uint32_t> FetchInstruction(const Engine& engine, MemoryMap& memory, uint64_t pc) {
-  const std::optional<GuestAddress> address = TranslateStage1(engine, memory, pc);
+std::optional<uint32_t> FetchInstruction(const EngineCpu& cpu, MemoryMap& memory, uint64_t pc) {
+  const std::optional<GuestAddress> address = TranslateStage1(cpu, memory, pc);
   if (!address) return std::nullopt;
   const std::byte* host = memory.Host(*address, 4, /*for_write=*/false);
   if (host == nullptr) return std::nullopt;

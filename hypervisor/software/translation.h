@@ -9,21 +9,21 @@
 #include <optional>
 
 #include "hypervisor/guest_address.h"
-#include "hypervisor/software/engine.h"
+#include "hypervisor/software/engine_cpu.h"
 #include "hypervisor/software/memory_map.h"
 
 namespace firn::software {
 
 // The guest physical address of virtual address `va` in the EL1&0 regime, or nothing where the
 // tables do not map it.
-std::optional<GuestAddress> TranslateStage1(const Engine& engine, MemoryMap& memory, uint64_t va);
+std::optional<GuestAddress> TranslateStage1(const EngineCpu& cpu, MemoryMap& memory, uint64_t va);
 
 // Whether the walk for `va` gets to a table of 4 KiB pages, be `va` mapped in it or not. False
 // where the tables have a larger page or a block for it, or nothing.
-bool IsInPageTable(const Engine& engine, MemoryMap& memory, uint64_t va);
+bool IsInPageTable(const EngineCpu& cpu, MemoryMap& memory, uint64_t va);
 
 // The instruction at virtual address `pc`.
-std::optional<uint32_t> FetchInstruction(const Engine& engine, MemoryMap& memory, uint64_t pc);
+std::optional<uint32_t> FetchInstruction(const EngineCpu& cpu, MemoryMap& memory, uint64_t pc);
 
 }  // namespace firn::software
 

@@ -24,32 +24,32 @@ class TranslationTest : public ::testing::TestWithParam<Config> {
  protected:
   void SetUp() override {
     memory_ = *GuestMemory::Create({*GuestRange::Create(GuestAddress(kMemoryBase), 4 << 20)});
-    map_ = *MemoryMap::Create(40);
-    engine_ = *Engine::Open({}, nullptr);
-    ASSERT_TRUE(map_->AddEngine(engine_.get()).ok());
+    engine_ = *Engine::Open({});
+    map_ = *MemoryMap::Create(40, engine_.get());
+    cpu_ = *EngineCpu::Create(engine_.get(), nullptr);
     ASSERT_TRUE(map_->SetSlot({.slot = 0,
                                .address = GuestAddress(kMemoryBase),
                                .size = 4 << 20,
                                .host = memory_->regions()[0].host})
                     .ok());
   }
-  void TearDown() override { map_->RemoveEngine(engine_.get()); }
   void TurnOn(const Stage1Tables& tables, Half half) {
-    engine_->WriteSystemRegister(reg::kMairEl1, Stage1Tables::kMair);
-    engine_->WriteSystemRegister(reg::kTcrEl1, tables.tcr(half));
-    engine_->WriteSystemRegister(half == Half::kUpper ? reg::kTtbr1El1 : reg::kTtbr0El1,
-                                 tables.ttbr());
-    engine_->WriteSystemRegister(reg::kSctlrEl1, Stage1Tables::kSctlr);
+    cpu_->WriteSystemRegister(reg::kMairEl1, Stage1Tables::kMair);
+    cpu_->WriteSystemRegister(reg::kTcrEl1, tables.tcr(half));
+    cpu_->WriteSystemRegister(half == Half::kUpper ? reg::kTtbr1El1 : reg::kTtbr0El1,
+                              tables.ttbr());
+    cpu_->WriteSystemRegister(reg::kSctlrEl1, Stage1Tables::kSctlr);
   }
   std::optional<uint64_t> Translate(uint64_t va) {
-    const auto address = TranslateStage1(*engine_, *map_, va);
+    const auto address = TranslateStage1(*cpu_, *map_, va);
     if (!address) return std::nullopt;
     return address->value;
   }
 
   std::unique_ptr<GuestMemory> memory_;
-  std::unique_ptr<MemoryMap> map_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<MemoryMap> map_;
+  std::unique_ptr<EngineCpu> cpu_;
 };
 
 TEST_P(TranslationTest, PagesBlocksAndHoles) {
@@ -77,10 +77,10 @@ TEST_P(TranslationTest, PagesBlocksAndHoles) {
 
   const bool small_pages = config.granule_bits == 12;
   for (uint64_t va : {top + 4 * block, top + 4 * block + page, last}) {
-    EXPECT_EQ(IsInPageTable(*engine_, *map_, va), small_pages);
+    EXPECT_EQ(IsInPageTable(*cpu_, *map_, va), small_pages);
   }
-  EXPECT_FALSE(IsInPageTable(*engine_, *map_, top + 8 * block));  // a block
-  EXPECT_FALSE(IsInPageTable(*engine_, *map_, top));              // nothing
+  EXPECT_FALSE(IsInPageTable(*cpu_, *map_, top + 8 * block));  // a block
+  EXPECT_FALSE(IsInPageTable(*cpu_, *map_, top));              // nothing
 }
 
 TEST_P(TranslationTest, FetchesInstructions) {
@@ -92,9 +92,9 @@ TEST_P(TranslationTest, FetchesInstructions) {
   tables.Map(top + page, 0x09000000, 3);  // no memory
   TurnOn(tables, config.half);
   ASSERT_TRUE(memory_->Store<uint32_t>(GuestAddress(kMemoryBase + 8), 0xd503201f).ok());
-  EXPECT_EQ(FetchInstruction(*engine_, *map_, top + 8), 0xd503201f);
-  EXPECT_EQ(FetchInstruction(*engine_, *map_, top + page), std::nullopt);
-  EXPECT_EQ(FetchInstruction(*engine_, *map_, top + 2 * page), std::nullopt);
+  EXPECT_EQ(FetchInstruction(*cpu_, *map_, top + 8), 0xd503201f);
+  EXPECT_EQ(FetchInstruction(*cpu_, *map_, top + page), std::nullopt);
+  EXPECT_EQ(FetchInstruction(*cpu_, *map_, top + 2 * page), std::nullopt);
 }
 
 // Tables that the guest fills with anything, or puts nowhere.
@@ -116,13 +116,13 @@ TEST_P(TranslationTest, HostileTables) {
   // The root points out of memory.
   ASSERT_TRUE(memory_->Store<uint64_t>(GuestAddress(tables.ttbr()), 0xffff'ffff'f003).ok());
   EXPECT_EQ(Translate(top), std::nullopt);
-  engine_->WriteSystemRegister(config.half == Half::kUpper ? reg::kTtbr1El1 : reg::kTtbr0El1,
-                               0xffff'ffff'0000);
+  cpu_->WriteSystemRegister(config.half == Half::kUpper ? reg::kTtbr1El1 : reg::kTtbr0El1,
+                            0xffff'ffff'0000);
   EXPECT_EQ(Translate(top), std::nullopt);
   // TxSZ of 0 and of 63.
   for (uint64_t size : {0u, 63u}) {
     const uint64_t tcr = tables.tcr(config.half);
-    engine_->WriteSystemRegister(reg::kTcrEl1, (tcr & ~uint64_t{0x3f003f}) | size << 16 | size);
+    cpu_->WriteSystemRegister(reg::kTcrEl1, (tcr & ~uint64_t{0x3f003f}) | size << 16 | size);
     EXPECT_EQ(Translate(top), std::nullopt);
   }
 }

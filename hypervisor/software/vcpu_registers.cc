@@ -56,72 +56,68 @@ bool IsEngineRegister(SystemRegister reg) {
          std::end(kEngineRegisters);
 }
 
-bool UsesSpEl1(const Engine& engine) {
-  return engine.current_el() > 0 && (engine.pstate() & kPstateSpSel) != 0;
+bool UsesSpEl1(const EngineCpu& cpu) {
+  return cpu.current_el() > 0 && (cpu.pstate() & kPstateSpSel) != 0;
 }
 
-uint64_t GetSpEl0(const Engine& engine) {
-  return UsesSpEl1(engine) ? engine.banked_sp_el0() : engine.sp();
+uint64_t GetSpEl0(const EngineCpu& cpu) { return UsesSpEl1(cpu) ? cpu.banked_sp_el0() : cpu.sp(); }
+void SetSpEl0(EngineCpu& cpu, uint64_t value) {
+  cpu.SetBankedSpEl0(value);
+  if (!UsesSpEl1(cpu)) cpu.SetSp(value);
 }
-void SetSpEl0(Engine& engine, uint64_t value) {
-  engine.SetBankedSpEl0(value);
-  if (!UsesSpEl1(engine)) engine.SetSp(value);
-}
-uint64_t GetSpEl1(const Engine& engine) {
-  return UsesSpEl1(engine) ? engine.sp() : engine.banked_sp_el1();
-}
-void SetSpEl1(Engine& engine, uint64_t value) {
-  engine.SetBankedSpEl1(value);
-  if (UsesSpEl1(engine)) engine.SetSp(value);
+uint64_t GetSpEl1(const EngineCpu& cpu) { return UsesSpEl1(cpu) ? cpu.sp() : cpu.banked_sp_el1(); }
+void SetSpEl1(EngineCpu& cpu, uint64_t value) {
+  cpu.SetBankedSpEl1(value);
+  if (UsesSpEl1(cpu)) cpu.SetSp(value);
 }
 
 // A change of PSTATE may change which stack pointer is in use.
-void SetPstate(Engine& engine, uint32_t value) {
-  const uint64_t sp_el0 = GetSpEl0(engine), sp_el1 = GetSpEl1(engine);
-  const uint64_t spsr = engine.ReadSystemRegister(reg::kSpsrEl1);
-  engine.SetPstate(value);
-  SetSpEl0(engine, sp_el0);
-  SetSpEl1(engine, sp_el1);
-  engine.WriteSystemRegister(reg::kSpsrEl1, spsr);  // makes Unicorn see the new PSTATE
+void SetPstate(EngineCpu& cpu, uint32_t value) {
+  const uint64_t sp_el0 = GetSpEl0(cpu), sp_el1 = GetSpEl1(cpu);
+  const uint64_t spsr = cpu.ReadSystemRegister(reg::kSpsrEl1);
+  cpu.SetPstate(value);
+  SetSpEl0(cpu, sp_el0);
+  SetSpEl1(cpu, sp_el1);
+  cpu.WriteSystemRegister(reg::kSpsrEl1, spsr);  // makes Unicorn see the new PSTATE
 }
 
 // Access to core register `id`; nothing where there is none. `set` null: read.
-std::optional<uint64_t> Core(Engine& engine, uint64_t id, const uint64_t* set) {
+std::optional<uint64_t> Core(EngineCpu& cpu, uint64_t id, const uint64_t* set) {
   for (unsigned n = 0; n <= 30; ++n) {
     if (id != kvm::CoreX(n)) continue;
-    if (set != nullptr) engine.SetX(n, *set);
-    return engine.X(n);
+    if (set != nullptr) cpu.SetX(n, *set);
+    return cpu.X(n);
   }
   switch (id) {
     case kvm::kCoreSp:
-      if (set != nullptr) SetSpEl0(engine, *set);
-      return GetSpEl0(engine);
+      if (set != nullptr) SetSpEl0(cpu, *set);
+      return GetSpEl0(cpu);
     case kvm::kCorePc:
-      if (set != nullptr) engine.SetPc(*set);
-      return engine.pc();
+      if (set != nullptr) cpu.SetPc(*set);
+      return cpu.pc();
     case kvm::kCorePstate:
-      if (set != nullptr) SetPstate(engine, static_cast<uint32_t>(*set));
-      return engine.pstate();
+      if (set != nullptr) SetPstate(cpu, static_cast<uint32_t>(*set));
+      return cpu.pstate();
     case kvm::kCoreSpEl1:
-      if (set != nullptr) SetSpEl1(engine, *set);
-      return GetSpEl1(engine);
+      if (set != nullptr) SetSpEl1(cpu, *set);
+      return GetSpEl1(cpu);
     case kvm::kCoreElrEl1:
-      if (set != nullptr) engine.WriteSystemRegister(reg::kElrEl1, *set);
-      return engine.ReadSystemRegister(reg::kElrEl1);
+      if (set != nullptr) cpu.WriteSystemRegister(reg::kElrEl1, *set);
+      return cpu.ReadSystemRegister(reg::kElrEl1);
     case kvm::CoreSpsr(0):
-      if (set != nullptr) engine.WriteSystemRegister(reg::kSpsrEl1, *set);
-      return engine.ReadSystemRegister(reg::kSpsrEl1);
+      if (set != nullptr) cpu.WriteSystemRegister(reg::kSpsrEl1, *set);
+      return cpu.ReadSystemRegister(reg::kSpsrEl1);
     case kvm::CoreSpsr(1):
     case kvm::CoreSpsr(2):
     case kvm::CoreSpsr(3):
     case kvm::CoreSpsr(4):
       return 0;  // AArch32 modes, which these CPUs do not have
     case kvm::kCoreFpsr:
-      if (set != nullptr) engine.SetFpsr(static_cast<uint32_t>(*set));
-      return engine.fpsr();
+      if (set != nullptr) cpu.SetFpsr(static_cast<uint32_t>(*set));
+      return cpu.fpsr();
     case kvm::kCoreFpcr:
-      if (set != nullptr) engine.SetFpcr(static_cast<uint32_t>(*set));
-      return engine.fpcr();
+      if (set != nullptr) cpu.SetFpcr(static_cast<uint32_t>(*set));
+      return cpu.fpcr();
     default:
       return std::nullopt;
   }
@@ -203,7 +199,7 @@ absl::Status GetCpuRegister(Cpu& cpu, MachineClock& clock, bool has_gicv5, uint6
   constexpr std::string_view kCall = "KVM_GET_ONE_REG";
   if (value.size() != kvm::RegisterSize(id)) return Error(EINVAL, kCall, id);
   if (const std::optional<unsigned> n = VectorNumber(id)) {
-    const Value vector = cpu.engine().V(*n);
+    const Value vector = cpu.engine_cpu().V(*n);
     memcpy(value.data(), vector.data(), vector.size());
     return absl::OkStatus();
   }
@@ -212,11 +208,11 @@ absl::Status GetCpuRegister(Cpu& cpu, MachineClock& clock, bool has_gicv5, uint6
   if (id == kvm::kPsciVersion) {
     result = cpu.psci_version();
   } else if ((id & kvm::kRegFamilyMask) == kvm::kRegFamilyCore) {
-    result = Core(cpu.engine(), id, nullptr);
+    result = Core(cpu.engine_cpu(), id, nullptr);
   } else if (id == kvm::SysregId(reg)) {
     result = TimerValue(cpu, clock, id, nullptr);
     if (!result) result = ConstantValue(cpu, has_gicv5, reg);
-    if (!result && IsEngineRegister(reg)) result = cpu.engine().ReadSystemRegister(reg);
+    if (!result && IsEngineRegister(reg)) result = cpu.engine_cpu().ReadSystemRegister(reg);
   }
   if (!result) return Error(ENOENT, kCall, id);
   memcpy(value.data(), &*result, value.size());
@@ -230,7 +226,7 @@ absl::Status SetCpuRegister(Cpu& cpu, MachineClock& clock, bool has_gicv5, uint6
   if (const std::optional<unsigned> n = VectorNumber(id)) {
     Value vector;
     memcpy(vector.data(), value.data(), vector.size());
-    cpu.engine().SetV(*n, vector);
+    cpu.engine_cpu().SetV(*n, vector);
     return absl::OkStatus();
   }
   if (value.size() > sizeof(uint64_t)) return Error(ENOENT, kCall, id);
@@ -246,7 +242,7 @@ absl::Status SetCpuRegister(Cpu& cpu, MachineClock& clock, bool has_gicv5, uint6
   }
   if ((id & kvm::kRegFamilyMask) == kvm::kRegFamilyCore) {
     if (id == kvm::kCorePstate && !IsGuestMode(number)) return Error(EINVAL, kCall, id);
-    return Core(cpu.engine(), id, &number) ? absl::OkStatus() : Error(ENOENT, kCall, id);
+    return Core(cpu.engine_cpu(), id, &number) ? absl::OkStatus() : Error(ENOENT, kCall, id);
   }
   if (id != kvm::SysregId(reg)) return Error(ENOENT, kCall, id);
   if (TimerValue(cpu, clock, id, &number)) return absl::OkStatus();
@@ -254,7 +250,7 @@ absl::Status SetCpuRegister(Cpu& cpu, MachineClock& clock, bool has_gicv5, uint6
     return number == *constant ? absl::OkStatus() : Error(EINVAL, kCall, id);
   }
   if (!IsEngineRegister(reg)) return Error(ENOENT, kCall, id);
-  cpu.engine().WriteSystemRegister(reg, number);
+  cpu.engine_cpu().WriteSystemRegister(reg, number);
   return absl::OkStatus();
 }
 

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#include "hypervisor/software/engine_cpu.h"
+
+#include <cstring>
+
+#include "absl/log/check.h"
+#include "absl/strings/str_cat.h"
+#include "hypervisor/software/system_registers.h"
+
+namespace firn::software {
+namespace {
+
+int XRegister(unsigned n) {
+  if (n <= 28) return UC_ARM64_REG_X0 + static_cast<int>(n);
+  return n == 29 ? UC_ARM64_REG_X29 : UC_ARM64_REG_X30;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EngineCpu>> EngineCpu::Create(Engine* engine, EngineClient* client) {
+  absl::StatusOr<Context> context = engine->NewContext();
+  if (!context.ok()) return context.status();
+  std::unique_ptr<EngineCpu> cpu(new EngineCpu(engine, client, *std::move(context)));
+  cpu->Reset();
+  return cpu;
+}
+
+EngineCpu::~EngineCpu() {
+  if (is_loaded()) engine_->loaded_ = nullptr;
+}
+
+void EngineCpu::Reset() {
+  if (is_loaded()) {
+    CHECK(!engine_->executes_);
+    block_count_ = engine_->block_count_;
+    engine_->loaded_ = nullptr;
+  }
+  // What Unicorn asks to be allocated for a context is all there is of it.
+  memcpy(InContext(0), engine_->reset_state_.get(), uc_context_size(engine_->uc_));
+}
+
+void EngineCpu::PowerOn(uint64_t pc, uint64_t x0) {
+  Reset();
+  uc_context_reg_write(context_.get(), UC_ARM64_REG_PC, &pc);
+  uc_context_reg_write(context_.get(), UC_ARM64_REG_X0, &x0);
+}
+
+absl::Status EngineCpu::Run(bool* stopped) {
+  Load();
+  const uint64_t from = pc();
+  engine_->stop_requested_ = false;
+  engine_->executes_ = true;
+  const uc_err error = uc_emu_start(engine_->uc_, from, 0, 0, 0);
+  engine_->executes_ = false;
+  *stopped = stop_requested();
+  if (error == UC_ERR_OK) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("Unicorn emu_start at pc 0x", absl::Hex(pc()), ": ", uc_strerror(error)));
+}
+
+void EngineCpu::Stop() {
+  engine_->stop_requested_ = true;
+  uc_emu_stop(engine_->uc_);
+}
+
+absl::Status EngineCpu::DropPage(uint64_t page_address) {
+  // Unicorn looks the page up by virtual address: with stage 1 off that is the physical one.
+  constexpr uint64_t kSctlrM = 1;
+  const uint64_t sctlr = ReadSystemRegister(reg::kSctlrEl1);
+  WriteSystemRegister(reg::kSctlrEl1, sctlr & ~kSctlrM);
+  const uc_err error = uc_ctl_remove_cache(engine_->uc_, page_address, page_address + 4096);
+  WriteSystemRegister(reg::kSctlrEl1, sctlr);
+  if (error == UC_ERR_OK) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("Unicorn remove_cache: ", uc_strerror(error)));
+}
+
+void EngineCpu::ClearExclusiveMonitor() {
+  if (is_loaded()) uc_context_save(engine_->uc_, context_.get());
+  // All ones: nothing is marked.
+  memset(InContext(engine_->layout_.monitor_offset), 0xff, sizeof(uint64_t));
+  if (is_loaded()) uc_context_restore(engine_->uc_, context_.get());
+}
+
+ExceptionRecord EngineCpu::exception() const {
+  uc_context_save(engine_->uc_, context_.get());
+  const std::byte* record = InContext(engine_->layout_.exception_offset);
+  ExceptionRecord exception;
+  memcpy(&exception.syndrome, record, sizeof(exception.syndrome));
+  memcpy(&exception.address, record + 8, sizeof(exception.address));
+  memcpy(&exception.target_el, record + 16, sizeof(exception.target_el));
+  return exception;
+}
+
+uint64_t EngineCpu::Read(int reg) const {
+  uint64_t value = 0;
+  uc_reg_read(Load().uc_, reg, &value);
+  return value;
+}
+
+void EngineCpu::Write(int reg, uint64_t value) { uc_reg_write(Load().uc_, reg, &value); }
+
+uint64_t EngineCpu::X(unsigned n) const { return n > 30 ? 0 : Read(XRegister(n)); }
+
+void EngineCpu::SetX(unsigned n, uint64_t value) {
+  if (n <= 30) Write(XRegister(n), value);
+}
+
+uint32_t EngineCpu::pstate() const { return static_cast<uint32_t>(Read(UC_ARM64_REG_PSTATE)); }
+void EngineCpu::SetPstate(uint32_t value) { Write(UC_ARM64_REG_PSTATE, value); }
+
+std::array<std::byte, 16> EngineCpu::V(unsigned n) const {
+  std::array<std::byte, 16> value{};
+  uc_reg_read(Load().uc_, UC_ARM64_REG_V0 + static_cast<int>(n), value.data());
+  return value;
+}
+void EngineCpu::SetV(unsigned n, const std::array<std::byte, 16>& value) {
+  uc_reg_write(Load().uc_, UC_ARM64_REG_V0 + static_cast<int>(n), value.data());
+}
+
+uint32_t EngineCpu::fpcr() const { return static_cast<uint32_t>(Read(UC_ARM64_REG_FPCR)); }
+void EngineCpu::SetFpcr(uint32_t value) { Write(UC_ARM64_REG_FPCR, value); }
+uint32_t EngineCpu::fpsr() const { return static_cast<uint32_t>(Read(UC_ARM64_REG_FPSR)); }
+void EngineCpu::SetFpsr(uint32_t value) { Write(UC_ARM64_REG_FPSR, value); }
+
+}  // namespace firn::software
