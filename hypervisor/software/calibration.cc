@@ -112,8 +112,9 @@ absl::StatusOr<size_t> Find(uc_engine* uc, uc_context* context, std::string_view
 absl::StatusOr<EngineLayout> Engine::Calibrate() {
   unsigned major = 0, minor = 0;
   uc_version(&major, &minor);
+  // Older ones look memory up by virtual address.
   if (major != 2 || minor < 1) {
-    return DoesNotFit("firn needs 2.1 or newer (older ones look memory up by virtual address)");
+    return DoesNotFit("firn needs 2.1 or a later 2.x");
   }
   const uint32_t page_size_argument = FindPageSizeArgument();
   Engine engine({.page_size_argument = page_size_argument});  // without hooks of its own
