@@ -62,6 +62,46 @@ INSTANTIATE_TEST_SUITE_P(All, CodeChangesTest,
                          ::testing::Values("by_ivau", "by_ivau_alias", "by_iallu", "by_ialluis"),
                          [](const auto& info) { return info.param; });
 
+// A device changes code whose physical address is the virtual one of something else, which the
+// guest has used before, or not.
+class MappedOtherwiseTest : public ::testing::TestWithParam<bool> {};
+
+TEST_P(MappedOtherwiseTest, NeitherCodeNorMappingIsStale) {
+  constexpr uint64_t kCode = 0x40600000, kOther = 0x40601000;
+  constexpr uint64_t kOtherWord = 0xabcd;
+  constexpr GuestAddress kDevice(Guest::kReport.value + 8);
+  Guest guest("code", {.memory_size = 8 << 20});
+  ASSERT_TRUE(guest.memory().Store<uint32_t>(GuestAddress(kCode), 0xd2800000).ok());  // movz x0, #0
+  ASSERT_TRUE(guest.memory().Store<uint32_t>(GuestAddress(kCode + 4), 0xd65f03c0).ok());  // ret
+  ASSERT_TRUE(guest.memory().Store(GuestAddress(kOther), kOtherWord).ok());
+  constexpr uint64_t kBlock = 2 << 20;
+  Stage1Tables tables(&guest.memory(), GuestAddress(0x40200000), 12, 39);
+  tables.Map(Guest::kMemory.value, Guest::kMemory.value, 2);
+  tables.Map(Guest::kReport.value & ~(kBlock - 1), Guest::kReport.value & ~(kBlock - 1), 2);
+  tables.Map(kAlias, kCode);
+  tables.Map(kCode, kOther);
+  guest.OnMmio(kDevice, [&](unsigned, MmioExit& exit) {
+    const auto instruction = static_cast<uint32_t>(MmioValue(exit));
+    EXPECT_TRUE(guest.memory().Store(GuestAddress(kCode), instruction).ok());
+  });
+  guest.Set(0, kvm::SysregId(reg::kMairEl1), Stage1Tables::kMair);
+  guest.Set(0, kvm::SysregId(reg::kTtbr0El1), tables.ttbr());
+  guest.Set(0, kvm::SysregId(reg::kTcrEl1), tables.tcr(Stage1Tables::Half::kLower));
+  guest.Set(0, kvm::SysregId(reg::kSctlrEl1), Stage1Tables::kSctlr);
+  guest.Start(0, "change_and_read");
+  guest.Set(0, kvm::CoreX(4), kCode);
+  guest.Set(0, kvm::CoreX(5), kAlias);
+  guest.Set(0, kvm::CoreX(6), kDevice.value);
+  guest.Set(0, kvm::CoreX(8), GetParam() ? 1 : 0);
+  ASSERT_TRUE(guest.Run().powered_off());
+  std::vector<uint64_t> expected = {0, 1, kOtherWord};
+  if (GetParam()) expected.insert(expected.begin(), kOtherWord);
+  EXPECT_EQ(guest.reports(), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MappedOtherwiseTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "used" : "unused"; });
+
 TEST_F(CodeChangesTest, OtherVcpuExecutesTheNewCode) {
   Guest guest("code", {.vcpu_ids = {0, 1}});
   Start(guest, "change_for_other", /*alias=*/false);

@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "hypervisor/guest_address.h"
-#include "hypervisor/software/engine_cpu.h"
+#include "hypervisor/software/engine.h"
 #include "hypervisor/software/memory_map.h"
 
 namespace firn::software {
@@ -32,24 +32,25 @@ class CodePages {
   // The same for all code.
   void InvalidateAll() { all_stale_ = true; }
 
-  // Drops what is stale from the engine, which must not be executing, by means of one of its CPUs.
-  absl::Status Apply(EngineCpu& cpu, MemoryMap& memory) {
+  // Drops what is stale from the engine, which must not be executing.
+  absl::Status Apply(Engine& engine, MemoryMap& memory) {
+    if (!all_stale_ && stale_.empty()) return absl::OkStatus();
+    absl::Status status;
     if (all_stale_ && pages_.size() > kFewPages) {
-      cpu.DropAllCode();
+      engine.DropAllCode();
       pages_.clear();
     } else {
       if (all_stale_) stale_.assign(pages_.begin(), pages_.end());
-      for (uint64_t page : stale_) {
-        if (pages_.erase(page) == 0) continue;
-        // A page of a slot that is gone, or that never was memory, holds no translations. One that
-        // is not mapped may, and the engine would not find them.
-        if (!memory.MapPage(GuestAddress(page))) continue;
-        if (absl::Status status = cpu.DropPage(page); !status.ok()) return status;
-      }
+      // A page of a slot that is gone, or that never was memory, holds no translations. One that is
+      // not mapped may, and the engine would not find them.
+      std::erase_if(stale_, [&](uint64_t page) {
+        return pages_.erase(page) == 0 || !memory.MapPage(GuestAddress(page));
+      });
+      status = engine.DropCodeOf(stale_);
     }
     all_stale_ = false;
     stale_.clear();
-    return absl::OkStatus();
+    return status;
   }
 
  private:

@@ -42,7 +42,7 @@ void Cpu::Reset() {
 
 void Cpu::PowerOn(uint64_t entry, uint64_t context) {
   Reset();
-  engine_cpu_->PowerOn(entry, context);
+  engine_cpu_->SetEntry(entry, context);
   power_ = Power::kRunnable;
 }
 
@@ -78,7 +78,7 @@ absl::StatusOr<SliceEnd> Cpu::RunSlice(uint64_t budget) {
 }
 
 absl::Status Cpu::DropStaleCode() {
-  absl::Status status = code_pages_->Apply(*engine_cpu_, *memory_);
+  absl::Status status = code_pages_->Apply(engine_cpu_->engine(), *memory_);
   // Unicorn does not report the first block that it translates after a start.
   if (const auto page = TranslateStage1(*engine_cpu_, *memory_, engine_cpu_->pc())) {
     code_pages_->Add(*page);

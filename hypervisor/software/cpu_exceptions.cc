@@ -33,6 +33,13 @@ bool IsGicSystemRegister(SystemRegister reg) {
 
 bool IsGicInstruction(SystemRegister reg) { return reg.op0 == 1 && reg.op1 == 0 && reg.crn == 12; }
 
+// DC CVAP and DC CVADP: of the cache maintenance, those for which Unicorn looks at the address.
+bool IsCacheMaintenance(uint32_t instruction) {
+  const SystemRegister reg = EncodingOf(instruction);
+  return (instruction & kSystemInstructionMask) == kSystemInstruction && reg.op0 == 1 &&
+         reg.op1 == 3 && reg.crn == 7 && (reg.crm == 12 || reg.crm == 13) && reg.op2 == 1;
+}
+
 uint64_t SignExtend(uint64_t value, unsigned bytes) {
   const unsigned shift = 64 - 8 * bytes;
   return static_cast<uint64_t>(static_cast<int64_t>(value << shift) >> shift);
@@ -70,8 +77,12 @@ void Cpu::OnException(Exception exception) {
 void Cpu::Deliver(uint32_t esr, std::optional<uint64_t> far, uint64_t pc) {
   UncountFrom(pc);
   TakeException(*engine_cpu_, {.return_address = pc, .esr = esr, .far = far});
-  // A vector that cannot be executed leads here for ever, past all that ends a slice.
-  if (bus_->attention()) EndSlice();
+  // A vector that cannot be executed leads here for ever, past all that counts instructions and
+  // ends slices. On hardware time passes, for other CPUs too.
+  if (engine_cpu_->pc() == pc) {
+    CountOne();
+    EndWith(SliceEnd::kPreempted);
+  }
 }
 
 // The instructions and registers of the GIC CPU interface are unknown to Unicorn.
@@ -130,6 +141,12 @@ void Cpu::HandleStage2Abort(Exception exception, const ExceptionRecord& record, 
   }
   UncountFrom(pc);
   const std::optional<uint32_t> instruction = FetchInstruction(*engine_cpu_, *memory_, pc);
+  if (instruction && IsCacheMaintenance(*instruction)) {
+    // What is not memory is in no cache: KVM goes on behind it.
+    CountOne();
+    engine_cpu_->SetPc(pc + 4);
+    return;
+  }
   if (!abort.has_instruction() || !instruction || WritesBack(*instruction)) {
     Fail(kvm::kExitArmNisv,
          absl::StrFormat("the guest's instruction %08x at pc 0x%x accesses 0x%x, which is not "

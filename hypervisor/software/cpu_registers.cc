@@ -19,6 +19,18 @@ bool IsTimerSpace(SystemRegister reg) {
   return reg.op0 == 3 && reg.op1 == 3 && reg.crn == 14 && reg.crm <= 3;
 }
 
+// DBGBVR<n>, DBGBCR<n>, DBGWVR<n> and DBGWCR<n>_EL1.
+bool IsHardwareBreakpoint(SystemRegister reg) {
+  return reg.op0 == 2 && reg.op1 == 0 && reg.crn == 0 && reg.op2 >= 4;
+}
+
+// The performance monitors, which the ID registers hide; Unicorn's count with the host's time.
+bool IsPmu(SystemRegister reg) {
+  if (reg.op0 != 3) return false;
+  return (reg.crn == 9 && (reg.op1 == 3 || (reg.op1 == 0 && reg.crm == 14))) ||
+         (reg.op1 == 3 && reg.crn == 14 && reg.crm >= 8);
+}
+
 bool IsTlbi(SystemRegister reg) { return reg.op0 == 1 && reg.op1 == 0 && reg.crn == 8; }
 
 // TLBI VAE1, VAAE1, VALE1, VAALE1.
@@ -64,6 +76,10 @@ bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
         return false;
     }
   }
+  if (IsPmu(reg)) {
+    *value = 0;
+    return engine_cpu_->current_el() > 0;  // at EL0 Unicorn traps it to EL1
+  }
   if (reg == reg::kCtrEl0) {
     // Data caches need no cleaning for instruction fetches; instruction caches need IC.
     *value = engine_cpu_->ReadSystemRegister(reg) | kCtrIdc;
@@ -75,6 +91,17 @@ bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
 }
 
 bool Cpu::OnMsr(SystemRegister reg, uint64_t value) {
+  if (IsHardwareBreakpoint(reg)) {
+    // A value and no more: what the engine would arm is not of one CPU, nor is it armed again where
+    // the value is restored. Of those that the ID registers do not tell of, not even that.
+    if (reg.crm == 0) engine_cpu_->WriteSystemRegister(reg, value);
+    return true;
+  }
+  if (IsPmu(reg)) return engine_cpu_->current_el() > 0;
+  if (reg == reg::kCpacrEl1 && (value & kCpacrZen) != 0) {
+    engine_cpu_->WriteSystemRegister(reg, value);  // without ZEN
+    return true;
+  }
   if (!IsTimerSpace(reg) || reg.crm < 2 || reg.op2 > 2 || !MayAccessTimer(reg)) return false;
   SyncCount();
   const bool is_virtual = reg.crm == 3;
@@ -98,7 +125,7 @@ bool Cpu::OnMsr(SystemRegister reg, uint64_t value) {
 void Cpu::OnSys(SystemRegister reg, uint64_t operand) {
   if (IsTlbi(reg)) {
     // Those of other CPUs are dropped whenever another executes.
-    if (IsByAddress(reg) && !IsInTtbr1PageTable(operand)) engine_cpu_->FlushTlb();
+    if (IsByAddress(reg) && !IsInTtbr1PageTable(operand)) engine_cpu_->engine().FlushTlb();
     return;
   }
   if (reg == reg::kIcIvau) {

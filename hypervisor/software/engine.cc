@@ -20,11 +20,6 @@ constexpr uint64_t kHcrVm = 1;
 // CNTHCTL_EL2: EL1 reaches the physical counter and timer.
 constexpr uint64_t kCnthctl = 3;
 
-absl::Status UnicornError(uc_err error, std::string_view call) {
-  if (error == UC_ERR_OK) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("Unicorn ", call, ": ", uc_strerror(error)));
-}
-
 SystemRegister Decode(const uc_arm64_cp_reg* reg) {
   return {static_cast<uint8_t>(reg->op0), static_cast<uint8_t>(reg->op1),
           static_cast<uint8_t>(reg->crn), static_cast<uint8_t>(reg->crm),
@@ -38,6 +33,11 @@ uc_arm64_cp_reg Encode(SystemRegister reg, uint64_t value) {
 
 }  // namespace
 
+absl::Status UnicornStatus(uc_err error, std::string_view call) {
+  if (error == UC_ERR_OK) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("Unicorn ", call, ": ", uc_strerror(error)));
+}
+
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineLayout& layout) {
   std::unique_ptr<Engine> engine(new Engine(layout));
   absl::Status status = engine->OpenUnicorn();
@@ -47,12 +47,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineLayout& layout)
 }
 
 absl::Status Engine::OpenUnicorn() {
-  absl::Status status = UnicornError(uc_open(UC_ARCH_ARM64, UC_MODE_ARM, &uc_), "uc_open");
-  status.Update(UnicornError(uc_ctl_set_cpu_model(uc_, UC_CPU_ARM64_MAX), "set_cpu_model"));
-  status.Update(UnicornError(SetPageSize(uc_, layout_.page_size_argument), "set_page_size"));
-  status.Update(UnicornError(uc_ctl_exits_enable(uc_), "exits_enable"));
-  status.Update(UnicornError(uc_ctl_set_tcg_buffer_size(uc_, kTranslationBufferBytes),
-                             "set_tcg_buffer_size"));
+  absl::Status status = UnicornStatus(uc_open(UC_ARCH_ARM64, UC_MODE_ARM, &uc_), "uc_open");
+  status.Update(UnicornStatus(uc_ctl_set_cpu_model(uc_, UC_CPU_ARM64_MAX), "set_cpu_model"));
+  status.Update(UnicornStatus(SetPageSize(uc_, layout_.page_size_argument), "set_page_size"));
+  status.Update(UnicornStatus(uc_ctl_exits_enable(uc_), "exits_enable"));
+  status.Update(UnicornStatus(uc_ctl_set_tcg_buffer_size(uc_, kTranslationBufferBytes),
+                              "set_tcg_buffer_size"));
   if (!status.ok()) return status;
   absl::StatusOr<Context> context = NewContext();
   if (!context.ok()) return context.status();
@@ -64,12 +64,13 @@ absl::Status Engine::OpenUnicorn() {
   const uint64_t pstate = kResetPstate;
   uc_reg_write(uc_, UC_ARM64_REG_PSTATE, &pstate);
   WriteSystemRegister(reg::kSpsrEl1, 0);  // makes Unicorn see the new PSTATE
-  return UnicornError(uc_context_save(uc_, reset_state_.get()), "context_save");
+  SaveContext(reset_state_);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Context> Engine::NewContext() {
   uc_context* context = nullptr;
-  absl::Status status = UnicornError(uc_context_alloc(uc_, &context), "context_alloc");
+  absl::Status status = UnicornStatus(uc_context_alloc(uc_, &context), "context_alloc");
   if (!status.ok()) return status;
   return Context(context);
 }
@@ -115,9 +116,9 @@ uint32_t Engine::SysHook(uc_engine*, uc_arm64_reg, const uc_arm64_cp_reg* reg, v
 absl::Status Engine::AddHooks() {
   uc_hook handle = 0;
   const auto add = [&](int type, auto* function, auto... instruction) {
-    return UnicornError(uc_hook_add(uc_, &handle, type, reinterpret_cast<void*>(function), this, 1,
-                                    0, instruction...),
-                        "hook_add");
+    return UnicornStatus(uc_hook_add(uc_, &handle, type, reinterpret_cast<void*>(function), this, 1,
+                                     0, instruction...),
+                         "hook_add");
   };
   absl::Status status = add(UC_HOOK_INTR, InterruptHook);
   status.Update(add(UC_HOOK_BLOCK, BlockHook));
@@ -142,28 +143,41 @@ std::string Engine::Version() {
 }
 
 absl::Status Engine::MapMemory(uint64_t address, uint64_t size, std::byte* host) {
-  return UnicornError(uc_mem_map_ptr(uc_, address, size, UC_PROT_ALL, host), "mem_map_ptr");
+  return UnicornStatus(uc_mem_map_ptr(uc_, address, size, UC_PROT_ALL, host), "mem_map_ptr");
 }
 
 absl::Status Engine::UnmapMemory(uint64_t address, uint64_t size) {
-  return UnicornError(uc_mem_unmap(uc_, address, size), "mem_unmap");
+  return UnicornStatus(uc_mem_unmap(uc_, address, size), "mem_unmap");
 }
 
-absl::Status Engine::SetStage2(uint64_t vttbr, uint64_t vtcr) {
-  CHECK(loaded_ == nullptr);  // else these were the registers of a CPU
+void Engine::SetStage2(uint64_t vttbr, uint64_t vtcr) {
+  PutAway();
+  RestoreContext(reset_state_);
   WriteSystemRegister(reg::kVtcrEl2, vtcr);
   WriteSystemRegister(reg::kVttbrEl2, vttbr);
   WriteSystemRegister(reg::kHcrEl2, kHcrRw | kHcrVm);
-  return UnicornError(uc_context_save(uc_, reset_state_.get()), "context_save");
+  SaveContext(reset_state_);
+}
+
+void Engine::SaveContext(const Context& context) const {
+  CHECK_EQ(uc_context_save(uc_, context.get()), UC_ERR_OK);
+}
+
+void Engine::RestoreContext(const Context& context) {
+  CHECK_EQ(uc_context_restore(uc_, context.get()), UC_ERR_OK);
+}
+
+void Engine::PutAway() {
+  CHECK(!executes_);
+  if (loaded_ == nullptr) return;
+  SaveContext(loaded_->context_);
+  loaded_->block_count_ = block_count_;
+  loaded_ = nullptr;
 }
 
 void Engine::Load(const EngineCpu& cpu) {
-  CHECK(!executes_);
-  if (loaded_ != nullptr) {
-    CHECK_EQ(uc_context_save(uc_, loaded_->context_.get()), UC_ERR_OK);
-    loaded_->block_count_ = block_count_;
-  }
-  CHECK_EQ(uc_context_restore(uc_, cpu.context_.get()), UC_ERR_OK);
+  PutAway();
+  RestoreContext(cpu.context_);
   block_count_ = cpu.block_count_;
   loaded_ = &cpu;
   // Unicorn does not tell the translations of one CPU from another's.
@@ -173,6 +187,19 @@ void Engine::Load(const EngineCpu& cpu) {
 void Engine::FlushTlb() { CHECK_EQ(uc_ctl_flush_tlb(uc_), UC_ERR_OK); }
 
 void Engine::DropAllCode() { CHECK_EQ(uc_ctl_flush_tb(uc_), UC_ERR_OK); }
+
+absl::Status Engine::DropCodeOf(absl::Span<const uint64_t> pages) {
+  PutAway();
+  // Unicorn looks a page up by its virtual address: with stage 1 off, as at reset, that is the
+  // physical one. What the TLB has of a CPU must not be found instead, nor stay for one.
+  RestoreContext(reset_state_);
+  FlushTlb();
+  absl::Status status;
+  for (const uint64_t page : pages) {
+    status.Update(UnicornStatus(uc_ctl_remove_cache(uc_, page, page + 4096), "remove_cache"));
+  }
+  return status;
+}
 
 uint64_t Engine::ReadSystemRegister(SystemRegister reg) const {
   uc_arm64_cp_reg cp = Encode(reg, 0);

@@ -16,9 +16,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "hypervisor/register_id.h"
 #include "hypervisor/software/hooked_regions.h"
 
@@ -45,6 +47,9 @@ struct EngineLayout {
   size_t hooked_regions_offset = 0;
   uint32_t page_size_argument = 0;  // page_size.h
 };
+
+// OK, or Internal with what Unicorn says of the error, and the call.
+absl::Status UnicornStatus(uc_err error, std::string_view call);
 
 // The registers of a CPU, as Unicorn saves them.
 struct ContextDeleter {
@@ -75,12 +80,14 @@ class Engine {
   absl::Status UnmapMemory(uint64_t address, uint64_t size);
   // Turns stage 2 translation on, with these values of VTTBR_EL2 and VTCR_EL2, in the CPUs that are
   // created or reset from now on.
-  absl::Status SetStage2(uint64_t vttbr, uint64_t vtcr);
+  void SetStage2(uint64_t vttbr, uint64_t vtcr);
 
   // Drops stage 1 and stage 2 translations, of every CPU. Of a client's methods only OnSys may.
   void FlushTlb();
-  // Drops all translated code. Not inside a client method.
+  // Drops all translated code, or that of the physical pages at these addresses, which must be
+  // memory at stage 2. Not inside a client method.
   void DropAllCode();
+  absl::Status DropCodeOf(absl::Span<const uint64_t> pages);
 
   const HookedRegions& hooked_regions() const { return hooked_regions_; }
 
@@ -99,8 +106,11 @@ class Engine {
   static uint32_t MsrHook(uc_engine* uc, uc_arm64_reg rt, const uc_arm64_cp_reg* reg, void* user);
   static uint32_t SysHook(uc_engine* uc, uc_arm64_reg rt, const uc_arm64_cp_reg* reg, void* user);
 
-  // Puts away the registers of the CPU that has been loaded, and brings in those of `cpu`.
+  // Puts away the registers of the CPU that has been loaded; Load then brings in those of `cpu`.
+  void PutAway();
   void Load(const EngineCpu& cpu);
+  void SaveContext(const Context& context) const;
+  void RestoreContext(const Context& context);
   uint64_t ReadSystemRegister(SystemRegister reg) const;
   void WriteSystemRegister(SystemRegister reg, uint64_t value);
 
@@ -109,7 +119,8 @@ class Engine {
   Context reset_state_;
   HookedRegions hooked_regions_;  // of BlockHook
 
-  // The CPU whose registers Unicorn has, and its count of blocks. Null: nobody's.
+  // The CPU whose registers Unicorn has, and its count of blocks. Null: what Unicorn has is of no
+  // account.
   const EngineCpu* loaded_ = nullptr;
   BlockCount block_count_;
   bool executes_ = false;

@@ -39,13 +39,14 @@ void EngineCpu::Reset() {
   memcpy(InContext(0), engine_->reset_state_.get(), uc_context_size(engine_->uc_));
 }
 
-void EngineCpu::PowerOn(uint64_t pc, uint64_t x0) {
-  Reset();
-  uc_context_reg_write(context_.get(), UC_ARM64_REG_PC, &pc);
-  uc_context_reg_write(context_.get(), UC_ARM64_REG_X0, &x0);
+void EngineCpu::SetEntry(uint64_t pc, uint64_t x0) {
+  CHECK(!is_loaded());
+  CHECK_EQ(uc_context_reg_write(context_.get(), UC_ARM64_REG_PC, &pc), UC_ERR_OK);
+  CHECK_EQ(uc_context_reg_write(context_.get(), UC_ARM64_REG_X0, &x0), UC_ERR_OK);
 }
 
 absl::Status EngineCpu::Run(bool* stopped) {
+  CHECK(client_ != nullptr);
   Load();
   const uint64_t from = pc();
   engine_->stop_requested_ = false;
@@ -53,36 +54,25 @@ absl::Status EngineCpu::Run(bool* stopped) {
   const uc_err error = uc_emu_start(engine_->uc_, from, 0, 0, 0);
   engine_->executes_ = false;
   *stopped = stop_requested();
-  if (error == UC_ERR_OK) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat("Unicorn emu_start at pc 0x", absl::Hex(pc()), ": ", uc_strerror(error)));
+  return UnicornStatus(error, absl::StrCat("emu_start at pc 0x", absl::Hex(pc())));
 }
 
 void EngineCpu::Stop() {
+  CHECK(is_loaded() && engine_->executes_);
   engine_->stop_requested_ = true;
   uc_emu_stop(engine_->uc_);
 }
 
-absl::Status EngineCpu::DropPage(uint64_t page_address) {
-  // Unicorn looks the page up by virtual address: with stage 1 off that is the physical one.
-  constexpr uint64_t kSctlrM = 1;
-  const uint64_t sctlr = ReadSystemRegister(reg::kSctlrEl1);
-  WriteSystemRegister(reg::kSctlrEl1, sctlr & ~kSctlrM);
-  const uc_err error = uc_ctl_remove_cache(engine_->uc_, page_address, page_address + 4096);
-  WriteSystemRegister(reg::kSctlrEl1, sctlr);
-  if (error == UC_ERR_OK) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("Unicorn remove_cache: ", uc_strerror(error)));
-}
-
 void EngineCpu::ClearExclusiveMonitor() {
-  if (is_loaded()) uc_context_save(engine_->uc_, context_.get());
+  if (is_loaded()) engine_->SaveContext(context_);
   // All ones: nothing is marked.
   memset(InContext(engine_->layout_.monitor_offset), 0xff, sizeof(uint64_t));
-  if (is_loaded()) uc_context_restore(engine_->uc_, context_.get());
+  if (is_loaded()) engine_->RestoreContext(context_);
 }
 
 ExceptionRecord EngineCpu::exception() const {
-  uc_context_save(engine_->uc_, context_.get());
+  CHECK(is_loaded());
+  engine_->SaveContext(context_);
   const std::byte* record = InContext(engine_->layout_.exception_offset);
   ExceptionRecord exception;
   memcpy(&exception.syndrome, record, sizeof(exception.syndrome));

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "hypervisor/register_id.h"
 #include "hypervisor/software/engine.h"
+#include "hypervisor/software/system_registers.h"
 
 namespace firn::software {
 
@@ -36,7 +37,7 @@ struct ExceptionRecord {
   uint32_t target_el = 0;
 };
 
-// Gets control while its CPU executes. Methods may read and write that CPU's registers, and PowerOn
+// Gets control while its CPU executes. Methods may read and write that CPU's registers, and Reset
 // others; writing the PC goes on there. None may call Run.
 class EngineClient {
  public:
@@ -54,6 +55,8 @@ class EngineClient {
   virtual void OnTranslated(uint64_t pc, uint32_t size) = 0;
 };
 
+constexpr uint64_t kCpacrZen = 3 << 16;  // SVE at EL1 and EL0
+
 // Thread rules: as Engine, Stop included.
 class EngineCpu {
  public:
@@ -64,10 +67,11 @@ class EngineCpu {
   EngineCpu(const EngineCpu&) = delete;
   EngineCpu& operator=(const EngineCpu&) = delete;
 
-  // To the architectural reset state, at EL1h with interrupts masked; or to that with the PC and X0
-  // set, which another CPU may do that executes.
+  // To the architectural reset state, at EL1h with interrupts masked.
   void Reset();
-  void PowerOn(uint64_t pc, uint64_t x0);
+  // Sets the PC and X0 of a CPU that was reset and has not been used since. This and Reset may be
+  // called while another CPU executes.
+  void SetEntry(uint64_t pc, uint64_t x0);
 
   // Executes from the PC until Stop, or until WFI: then `*stopped` is false.
   absl::Status Run(bool* stopped);
@@ -76,11 +80,7 @@ class EngineCpu {
   bool stop_requested() const { return engine_->stop_requested_; }
   BlockCount& block_count() { return Load().block_count_; }
 
-  void FlushTlb() { engine_->FlushTlb(); }
-  void DropAllCode() { engine_->DropAllCode(); }
-  // Drops the translated code of physical page `page` (whose memory is executable).
-  // Not inside a client method.
-  absl::Status DropPage(uint64_t page_address);
+  Engine& engine() { return *engine_; }
 
   // As CLREX: the next exclusive store is refused, unless an exclusive load comes before. Exception
   // returns that the engine executes do the same. Not inside a client method.
@@ -111,9 +111,12 @@ class EngineCpu {
   uint32_t fpsr() const;
   void SetFpsr(uint32_t value);
 
-  // System registers of Unicorn's CPU by encoding. A register that it does not have reads 0.
+  // System registers of Unicorn's CPU by encoding. A register that it does not have reads 0; of
+  // CPACR_EL1, ZEN stays 0.
   uint64_t ReadSystemRegister(SystemRegister reg) const { return Load().ReadSystemRegister(reg); }
   void WriteSystemRegister(SystemRegister reg, uint64_t value) {
+    // Unicorn's CPU has SVE, with no vector length: it aborts where that is asked for.
+    if (reg == reg::kCpacrEl1) value &= ~kCpacrZen;
     Load().WriteSystemRegister(reg, value);
   }
 

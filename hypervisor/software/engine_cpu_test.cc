@@ -2,6 +2,7 @@
 // CPUs of one engine: each with its registers, all with what was translated.
 #include "hypervisor/software/engine_cpu.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -20,16 +21,19 @@ namespace {
 constexpr uint64_t kCode = 0x40000000, kSize = 4096, kData = kCode + 0x800;
 constexpr uint32_t kBranchToNext = 0x14000001;  // B .+4: a block of its own
 constexpr uint32_t kSvc = 0xd4000001;
-constexpr uint32_t kLdxr = 0xc85f7c01;  // LDXR x1, [x0]
-constexpr uint32_t kStxr = 0xc8027c01;  // STXR w2, x1, [x0]
+constexpr uint32_t kLdxr = 0xc85f7c01;      // LDXR x1, [x0]
+constexpr uint32_t kStxr = 0xc8027c01;      // STXR w2, x1, [x0]
+constexpr uint32_t kMrsTpidr = 0xd538d083;  // MRS x3, TPIDR_EL1: undefined at EL0
 constexpr uint64_t kDone = 0, kRefused = 1;
+constexpr uint32_t kFpcrFz = 1u << 24, kFpcrDn = 1u << 25;
+constexpr uint32_t kEl0t = 0x3c0, kEl1h = 0x3c5;
 
 // Stops at an exception, after `at_exception`; counts translated blocks.
 class TestClient final : public EngineClient {
  public:
   void OnCountdown(uint64_t) override {}
-  void OnException(Exception) override {
-    if (at_exception) at_exception();
+  void OnException(Exception exception) override {
+    if (at_exception) at_exception(exception);
     cpu->Stop();
   }
   bool OnMrs(SystemRegister, uint64_t*) override { return false; }
@@ -38,7 +42,7 @@ class TestClient final : public EngineClient {
   void OnTranslated(uint64_t, uint32_t) override { ++blocks; }
 
   EngineCpu* cpu = nullptr;
-  std::function<void()> at_exception;
+  std::function<void(Exception)> at_exception;
   unsigned blocks = 0;
 };
 
@@ -91,7 +95,9 @@ void SetRegisters(EngineCpu& cpu, uint8_t seed) {
   cpu.SetPc(kCode + 4 * seed);
   cpu.SetSp(seed * 16);
   cpu.SetBankedSpEl0(seed * 32);
+  cpu.SetBankedSpEl1(seed * 64);
   cpu.SetFpsr(seed & 0xf);
+  cpu.SetFpcr(seed & 1 ? kFpcrFz : kFpcrDn);
   for (const SystemRegister reg : kSystemRegisters) {
     // Not the low bits: some do not keep them.
     cpu.WriteSystemRegister(reg, seed * 0x10000);
@@ -106,7 +112,9 @@ void ExpectRegisters(const EngineCpu& cpu, uint8_t seed) {
   EXPECT_EQ(cpu.pc(), kCode + 4 * seed);
   EXPECT_EQ(cpu.sp(), seed * 16u);
   EXPECT_EQ(cpu.banked_sp_el0(), seed * 32u);
+  EXPECT_EQ(cpu.banked_sp_el1(), seed * 64u);
   EXPECT_EQ(cpu.fpsr(), seed & 0xf);
+  EXPECT_EQ(cpu.fpcr(), seed & 1 ? kFpcrFz : kFpcrDn);
   for (const SystemRegister reg : kSystemRegisters) {
     EXPECT_EQ(cpu.ReadSystemRegister(reg), seed * 0x10000u) << reg.crn << " " << reg.crm;
   }
@@ -128,6 +136,11 @@ TEST_F(EngineCpuTest, EachHasItsCountOfBlocks) {
   EXPECT_EQ(first().block_count().countdown, 100);
   EXPECT_EQ(second().block_count().start, 3u);
   EXPECT_EQ(first().block_count().end, 2u);
+  for (EngineCpu* reset : {&first(), &second()}) {  // in the engine, and not
+    reset->Reset();
+    EXPECT_EQ(first().block_count().countdown, 100);
+    EXPECT_EQ(second().block_count().countdown, 200);
+  }
 }
 
 TEST_F(EngineCpuTest, OneTranslatesForAll) {
@@ -145,8 +158,8 @@ TEST_F(EngineCpuTest, OneTranslatesForAll) {
 TEST_F(EngineCpuTest, ExceptionsGoToTheirOwnClient) {
   SetCode({kSvc});
   unsigned of_first = 0, of_second = 0;
-  clients_[0].at_exception = [&] { ++of_first; };
-  clients_[1].at_exception = [&] { ++of_second; };
+  clients_[0].at_exception = [&](Exception) { ++of_first; };
+  clients_[1].at_exception = [&](Exception) { ++of_second; };
   Run(second());
   EXPECT_EQ(of_first, 0u);
   EXPECT_EQ(of_second, 1u);
@@ -154,11 +167,34 @@ TEST_F(EngineCpuTest, ExceptionsGoToTheirOwnClient) {
   EXPECT_EQ(of_first, 1u);
 }
 
+// The same code, translated for each exception level.
+TEST_F(EngineCpuTest, EachHasItsExceptionLevel) {
+  SetCode({kMrsTpidr, kSvc});
+  std::vector<Exception> taken[2];
+  for (size_t n = 0; n < 2; ++n) {
+    clients_[n].at_exception = [&, n](Exception exception) { taken[n].push_back(exception); };
+    cpus_[n]->SetPstate(n == 0 ? kEl0t : kEl1h);
+    cpus_[n]->WriteSystemRegister(reg::kSpsrEl1, 0);  // makes Unicorn see the new PSTATE
+  }
+  for (int round = 0; round < 2; ++round) {
+    Run(first());
+    Run(second());
+  }
+  using ::testing::ElementsAre;
+  EXPECT_THAT(taken[0], ElementsAre(Exception::kUndefined, Exception::kUndefined));
+  EXPECT_THAT(taken[1], ElementsAre(Exception::kSvc, Exception::kSvc));
+  EXPECT_EQ(first().current_el(), 0u);
+  EXPECT_EQ(second().current_el(), 1u);
+}
+
 // As PSCI CPU_ON does.
 TEST_F(EngineCpuTest, OnePowersTheOtherOnWhileItExecutes) {
   SetCode({kSvc});
   SetRegisters(second(), 77);
-  clients_[0].at_exception = [&] { second().PowerOn(kCode + 0x100, 0x1234); };
+  clients_[0].at_exception = [&](Exception) {
+    second().Reset();
+    second().SetEntry(kCode + 0x100, 0x1234);
+  };
   first().SetX(0, 5);
   first().SetX(1, 6);
   Run(first());

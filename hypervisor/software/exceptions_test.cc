@@ -49,6 +49,56 @@ TEST(ExceptionsTest, SvcReturnsBehindIt) {
   ExpectTaken("svc", kEl0, {kVectorLower, kEsr, 4, kEl0});
 }
 
+// Where VBAR_EL1 is not memory the CPU takes one exception after another.
+TEST(ExceptionsTest, TimePassesWhereTheVectorCannotBeExecuted) {
+  Guest guest("exceptions");
+  guest.Start(0, "udf");
+  guest.Set(0, kvm::SysregId(reg::kVbarEl1), 0);
+  ASSERT_TRUE(guest.vm().SetInstructionLimit(1000).ok());
+  EXPECT_TRUE(std::holds_alternative<InstructionLimitExit>(*guest.Run().exit));
+}
+
+TEST(ExceptionsTest, OthersGoOnWhereTheVectorCannotBeExecuted) {
+  Guest guest("exceptions", {.vcpu_ids = {0, 1}});
+  guest.Start(0, "udf");
+  guest.Set(0, kvm::SysregId(reg::kVbarEl1), 0);
+  guest.Start(1, "svc");
+  EXPECT_TRUE(guest.Run().powered_off());
+  EXPECT_EQ(guest.reports()[0], kVectorSame);
+}
+
+// They keep their values. With them a guest that is restored is like one that goes on.
+TEST(ExceptionsTest, HardwareBreakpointsDoNotFire) {
+  constexpr uint64_t kWatched = 0x40200000, kBcr = 0xf << 5 | 3 << 1 | 1,
+                     kWcr = 0xff << 5 | 3 << 3 | 3 << 1 | 1;
+  Guest guest("exceptions");
+  guest.Start(0, "set_breakpoints");
+  guest.Set(0, kvm::CoreX(1), kWatched);
+  EXPECT_TRUE(guest.Run().powered_off());
+  EXPECT_THAT(guest.reports(), ElementsAre(guest.Symbol("breakpoint"), kBcr, kWatched, kWcr, 0));
+  EXPECT_EQ(guest.Get(0, kvm::SysregId({2, 0, 0, 0, 5})), kBcr);
+  EXPECT_EQ(guest.Get(0, kvm::SysregId({2, 0, 0, 0, 7})), kWcr);
+}
+
+// As in KVM: what is not memory is in no cache.
+TEST(ExceptionsTest, CacheMaintenanceOfWhatIsNotMemoryIsNoAccess) {
+  for (const std::string_view label : {"dc_cvac", "dc_cvap", "dc_cvadp", "dc_civac", "dc_ivac"}) {
+    Guest guest("exceptions");
+    guest.Start(0, label);
+    guest.Set(0, kvm::CoreX(1), 0);
+    EXPECT_TRUE(guest.Run().powered_off()) << label;
+    EXPECT_THAT(guest.reports(), ElementsAre(0x5a)) << label;
+  }
+}
+
+TEST(ExceptionsTest, HiddenFeaturesCannotBeUsed) {
+  Guest guest("exceptions");
+  guest.Start(0, "use_hidden");
+  EXPECT_TRUE(guest.Run().powered_off());
+  constexpr uint64_t kFpen = 1 << 20;
+  EXPECT_THAT(guest.reports(), ElementsAre(kFpen, 0, 0));
+}
+
 TEST(ExceptionsTest, BrkReturnsToIt) {
   constexpr uint32_t kEsr = 0x3cu << 26 | kIl | 0x456;
   ExpectTaken("brk", kEl1h, {kVectorSame, kEsr, 0, kEl1h});

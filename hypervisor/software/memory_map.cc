@@ -30,8 +30,8 @@ absl::StatusOr<std::unique_ptr<MemoryMap>> MemoryMap::Create(int ipa_bits, Engin
   if (!stage2.ok()) return stage2.status();
   absl::Status status =
       engine->MapMemory(Stage2::kPhysicalBase, Stage2::memory_size(), (*stage2)->memory());
-  status.Update(engine->SetStage2((*stage2)->vttbr(), (*stage2)->vtcr()));
   if (!status.ok()) return status;
+  engine->SetStage2((*stage2)->vttbr(), (*stage2)->vtcr());
   return std::unique_ptr<MemoryMap>(new MemoryMap(ipa_bits, engine, *std::move(stage2)));
 }
 

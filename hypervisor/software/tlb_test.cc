@@ -162,6 +162,7 @@ TEST_F(TwoVcpusTlbTest, EachHasItsOwnTables) {
   EXPECT_THAT(guest_.reports(), ::testing::UnorderedElementsAre(kOldFirst, kNewFirst));
 }
 
+// By the switch between the two, or as the TLBI dropped it for both.
 TEST_F(TwoVcpusTlbTest, TlbiOfOneIsSeenByTheOther) {
   Fill(kOld, kOldFirst, 0);
   Fill(kNew, kNewFirst, 0);

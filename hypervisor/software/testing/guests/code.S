@@ -30,6 +30,26 @@ change_and_call by_ialluis, ic ialluis
 // By the address through which it was changed.
 change_and_call by_ivau_alias, ic ivau, x6
 
+// As by_ivau, once, by a device at x6; then, and where x8 is not 0 before as well, reports what is at x4.
+.global change_and_read
+change_and_read:
+    cbz x8, 1f
+    ldr x0, [x4]
+    report x0
+1:  blr x5
+    report x0
+    ldr w1, =0xd2800020         // movz x0, #1
+    str w1, [x6]
+    dsb ish
+    ic ivau, x5
+    dsb ish
+    isb
+    blr x5
+    report x0
+    ldr x0, [x4]
+    report x0
+    power_off
+
 // vCPU 0 changes `function` x7 times; vCPU 1 (MPIDR 1) calls it after each change and reports.
 .global change_for_other
 change_for_other:
