@@ -125,6 +125,7 @@ class Engine {
   BlockCount block_count_;
   bool executes_ = false;
   bool stop_requested_ = false;
+  bool gave_up_ = false;  // unicorn_abort.h: nothing is executed any more
 };
 
 }  // namespace firn::software

@@ -6,6 +6,7 @@
 #include "absl/log/check.h"
 #include "absl/strings/str_cat.h"
 #include "hypervisor/software/system_registers.h"
+#include "hypervisor/software/unicorn_abort.h"
 
 namespace firn::software {
 namespace {
@@ -48,11 +49,19 @@ void EngineCpu::SetEntry(uint64_t pc, uint64_t x0) {
 absl::Status EngineCpu::Run(bool* stopped) {
   CHECK(client_ != nullptr);
   Load();
+  *stopped = false;
+  if (engine_->gave_up_) return absl::InternalError("Unicorn gave up before");
   const uint64_t from = pc();
   engine_->stop_requested_ = false;
   engine_->executes_ = true;
-  const uc_err error = uc_emu_start(engine_->uc_, from, 0, 0, 0);
+  uc_err error = UC_ERR_OK;
+  const absl::Status status = CatchUnicornAbort(
+      [&error, uc = engine_->uc_, from] { error = uc_emu_start(uc, from, 0, 0, 0); });
   engine_->executes_ = false;
+  if (!status.ok()) {
+    engine_->gave_up_ = true;
+    return status;
+  }
   *stopped = stop_requested();
   return UnicornStatus(error, absl::StrCat("emu_start at pc 0x", absl::Hex(pc())));
 }

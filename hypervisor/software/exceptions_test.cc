@@ -99,6 +99,25 @@ TEST(ExceptionsTest, HiddenFeaturesCannotBeUsed) {
   EXPECT_THAT(guest.reports(), ElementsAre(kFpen, 0, 0));
 }
 
+// Encodings of no instruction for which Unicorn ends the process, were it not kept from it.
+TEST(ExceptionsTest, WhereUnicornGivesUpTheGuestFails) {
+  for (const std::string_view label : {"fp16_of_no_instruction", "fp16_misc_of_no_instruction"}) {
+    SCOPED_TRACE(label);
+    Guest guest("exceptions", {.vcpu_ids = {0, 1}});
+    guest.Start(0, label);
+    guest.Set(0, kvm::CoreX(7), 0x77);
+    for (int run = 0; run < 2; ++run) {
+      const GuestOutcome outcome = guest.Run();
+      ASSERT_TRUE(outcome.exit.ok()) << outcome.exit.status();
+      const auto* failure = std::get_if<FailureExit>(&*outcome.exit);
+      ASSERT_NE(failure, nullptr);
+      EXPECT_EQ(failure->reason, kvm::kExitInternalError);
+      EXPECT_THAT(failure->detail, ::testing::HasSubstr("Unicorn gave up"));
+    }
+    EXPECT_EQ(guest.Get(0, kvm::CoreX(7)), 0x77u);
+  }
+}
+
 TEST(ExceptionsTest, BrkReturnsToIt) {
   constexpr uint32_t kEsr = 0x3cu << 26 | kIl | 0x456;
   ExpectTaken("brk", kEl1h, {kVectorSame, kEsr, 0, kEl1h});

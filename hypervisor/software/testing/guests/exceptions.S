@@ -15,6 +15,8 @@ one hvc_unknown, hvc #0
 one smc, smc #0
 one brk, brk #0x456
 one udf, .inst 0x00001234
+one fp16_of_no_instruction, .inst 0x2ed61cd8
+one fp16_misc_of_no_instruction, .inst 0x0ef9f800
 one load, ldr x0, [x1]
 one store, str x0, [x1]
 one jump, br x1

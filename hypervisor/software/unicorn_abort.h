@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+// Where Unicorn gives up. It ends the process at what its authors did not expect: some encodings
+// that are no instruction, for one, which any program of a guest may contain.
+// third_party/unicorn.BUILD has it call this instead, so that only the guest ends.
+#ifndef FIRN_HYPERVISOR_SOFTWARE_UNICORN_ABORT_H_
+#define FIRN_HYPERVISOR_SOFTWARE_UNICORN_ABORT_H_
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+
+namespace firn::software {
+
+// Calls `function`. Internal, with what Unicorn said, where Unicorn gave up in it: it then is left
+// as it was, and its engine must not be used but to read registers and to close it. No destructor
+// of what `function` has on the stack is called. May not be nested. Anywhere else, Unicorn still
+// ends the process. Thread-safe.
+absl::Status CatchUnicornAbort(absl::FunctionRef<void()> function);
+
+}  // namespace firn::software
+
+#endif  // FIRN_HYPERVISOR_SOFTWARE_UNICORN_ABORT_H_
