@@ -17,7 +17,8 @@ step() {
   shift 2
   if ${STREAM:-false}; then
     printf '%s ...\n' "$what"
-    { "$@" 2>&1 < /dev/null || status=$?; } > >(tee "$log") || status=$?
+    # Not "> >(tee)": a Bazel server that starts in it would keep tee, and who reads from it, waiting.
+    "$@" 2>&1 < /dev/null | tee "$log" || status=$?
     printf '%-58s ' "$what:"
   else
     printf '%-58s ' "$what ..."
