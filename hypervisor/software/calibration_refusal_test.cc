@@ -71,6 +71,14 @@ class CalibrationRefusalTest : public ::testing::Test {
     EXPECT_EQ(layout.status().message(), absl::StrCat("Unicorn ", name, " does not fit: ", reason));
   }
 
+  // Unicorn 2.2.0, with a word of each saved context overwritten.
+  static void OverwriteAt(size_t offset, int byte) {
+    other_unicorn.version = Version(2, 2, 0);
+    other_unicorn.context = [=](absl::Span<std::byte> context) {
+      memset(&context[offset], byte, sizeof(uint64_t));
+    };
+  }
+
   const EngineLayout layout_;  // of the one that is there
 };
 
@@ -90,10 +98,7 @@ TEST_F(CalibrationRefusalTest, LaterVersionOfTheSameLayoutFits) {
 }
 
 TEST_F(CalibrationRefusalTest, ContextWithoutExceptionRecord) {
-  other_unicorn.version = Version(2, 2, 0);
-  other_unicorn.context = [this](absl::Span<std::byte> context) {
-    memset(&context[layout_.exception_offset], 0, sizeof(uint32_t));
-  };
+  OverwriteAt(layout_.exception_offset, 0);
   ExpectRefusal("2.2.0", "its exception record is in 0 places of a saved context instead of one");
 }
 
@@ -106,10 +111,7 @@ TEST_F(CalibrationRefusalTest, ContextWithTwoExceptionRecords) {
 }
 
 TEST_F(CalibrationRefusalTest, ContextWithoutExclusiveMonitor) {
-  other_unicorn.version = Version(2, 2, 0);
-  other_unicorn.context = [this](absl::Span<std::byte> context) {
-    memset(&context[layout_.monitor_offset], 0xff, sizeof(uint64_t));
-  };
+  OverwriteAt(layout_.monitor_offset, 0xff);
   ExpectRefusal("2.2.0", "its exclusive monitor is in 0 places of a saved context instead of one");
 }
 

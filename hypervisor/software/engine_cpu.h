@@ -55,7 +55,7 @@ class EngineClient {
   virtual void OnTranslated(uint64_t pc, uint32_t size) = 0;
 };
 
-constexpr uint64_t kCpacrZen = 3 << 16;  // SVE at EL1 and EL0
+inline constexpr uint64_t kCpacrZen = 3 << 16;  // SVE at EL1 and EL0
 
 // Thread rules: as Engine, Stop included.
 class EngineCpu {

@@ -11,8 +11,8 @@
 namespace firn::software {
 
 // Calls `function`. Internal, with what Unicorn said, where Unicorn gave up in it: it then is left
-// as it was, and its engine must not be used but to read registers and to close it. No destructor
-// of what `function` has on the stack is called. May not be nested. Anywhere else, Unicorn still
+// as it was, and its engine must not execute any more (EngineCpu::Run refuses). No destructor of
+// what `function` has on the stack is called. May not be nested. Anywhere else, Unicorn still
 // ends the process. Thread-safe.
 absl::Status CatchUnicornAbort(absl::FunctionRef<void()> function);
 
