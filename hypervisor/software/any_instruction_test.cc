@@ -211,7 +211,6 @@ TEST_F(AnyInstructionTest, AnyValueOfARegisterThatIsRestored) {
 TEST_F(AnyInstructionTest, RandomCode) {
   constexpr unsigned kPrograms = 20'000, kLength = 12;
   std::mt19937_64 random(1);  // NOLINT(cert-msc51-cpp): the same every time
-  unsigned gave_up = 0;
   for (unsigned n = 0; n < kPrograms; ++n) {
     std::vector<uint32_t> code;
     while (code.size() < kLength) {
@@ -221,12 +220,10 @@ TEST_F(AnyInstructionTest, RandomCode) {
     const absl::StatusOr<Exit> exit = Execute(code, n % 2 == 0 ? kEl0t : kEl1h, random());
     ASSERT_TRUE(exit.ok()) << exit.status();
     const auto* failure = std::get_if<FailureExit>(&*exit);
-    if (failure == nullptr || failure->reason != kvm::kExitInternalError) continue;
-    EXPECT_THAT(failure->detail, ::testing::HasSubstr("Unicorn gave up"));
-    ++gave_up;
-    CreateVm();
+    if (failure != nullptr) {
+      EXPECT_NE(failure->reason, kvm::kExitInternalError) << failure->detail;
+    }
   }
-  EXPECT_LT(gave_up, kPrograms / 1000);
 }
 
 }  // namespace

@@ -119,6 +119,7 @@ absl::StatusOr<EngineLayout> Engine::Calibrate() {
   const uint32_t page_size_argument = FindPageSizeArgument();
   Engine engine({.page_size_argument = page_size_argument});  // without hooks of its own
   if (absl::Status status = engine.OpenUnicorn(); !status.ok()) return status;
+  if (absl::Status status = engine.SetResetState(); !status.ok()) return status;
   const absl::StatusOr<Context> context = engine.NewContext();
   if (!context.ok()) return context.status();
   uc_engine* uc = engine.uc_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #include "hypervisor/software/engine.h"
 
+#include <utility>
+
 #include "absl/log/check.h"
 #include "absl/strings/str_cat.h"
 #include "hypervisor/software/engine_cpu.h"
@@ -41,6 +43,7 @@ absl::Status UnicornStatus(uc_err error, std::string_view call) {
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineLayout& layout) {
   std::unique_ptr<Engine> engine(new Engine(layout));
   absl::Status status = engine->OpenUnicorn();
+  if (status.ok()) status = engine->SetResetState();
   if (status.ok()) status = engine->AddHooks();
   if (!status.ok()) return status;
   return engine;
@@ -48,12 +51,16 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineLayout& layout)
 
 absl::Status Engine::OpenUnicorn() {
   absl::Status status = UnicornStatus(uc_open(UC_ARCH_ARM64, UC_MODE_ARM, &uc_), "uc_open");
+  if (!status.ok()) return status;
   status.Update(UnicornStatus(uc_ctl_set_cpu_model(uc_, UC_CPU_ARM64_MAX), "set_cpu_model"));
   status.Update(UnicornStatus(SetPageSize(uc_, layout_.page_size_argument), "set_page_size"));
   status.Update(UnicornStatus(uc_ctl_exits_enable(uc_), "exits_enable"));
   status.Update(UnicornStatus(uc_ctl_set_tcg_buffer_size(uc_, kTranslationBufferBytes),
                               "set_tcg_buffer_size"));
-  if (!status.ok()) return status;
+  return status;
+}
+
+absl::Status Engine::SetResetState() {
   absl::StatusOr<Context> context = NewContext();
   if (!context.ok()) return context.status();
   reset_state_ = *std::move(context);
@@ -142,11 +149,40 @@ std::string Engine::Version() {
   return absl::StrCat(major, ".", minor, ".", version >> 8 & 0xff);
 }
 
+absl::Status Engine::Reopen() {
+  const EngineCpu* const cpu = loaded_;
+  PutAway();
+  uc_engine* const former = std::exchange(uc_, nullptr);
+  absl::Status status = OpenUnicorn();
+  if (status.ok()) status = AddHooks();
+  for (const auto& [address, memory] : memory_) {
+    if (status.ok()) status = MapInUnicorn(address, memory);
+  }
+  if (!status.ok()) {
+    if (uc_ != nullptr) uc_close(uc_);
+    uc_ = former;
+    gave_up_ = true;
+    return status;
+  }
+  uc_close(former);
+  Load(*cpu);
+  return absl::OkStatus();
+}
+
 absl::Status Engine::MapMemory(uint64_t address, uint64_t size, std::byte* host) {
-  return UnicornStatus(uc_mem_map_ptr(uc_, address, size, UC_PROT_ALL, host), "mem_map_ptr");
+  const MappedMemory memory{.size = size, .host = host};
+  absl::Status status = MapInUnicorn(address, memory);
+  if (status.ok()) memory_.emplace(address, memory);
+  return status;
+}
+
+absl::Status Engine::MapInUnicorn(uint64_t address, const MappedMemory& memory) {
+  return UnicornStatus(uc_mem_map_ptr(uc_, address, memory.size, UC_PROT_ALL, memory.host),
+                       "mem_map_ptr");
 }
 
 absl::Status Engine::UnmapMemory(uint64_t address, uint64_t size) {
+  memory_.erase(address);
   return UnicornStatus(uc_mem_unmap(uc_, address, size), "mem_unmap");
 }
 
@@ -182,6 +218,12 @@ void Engine::Load(const EngineCpu& cpu) {
   loaded_ = &cpu;
   // Unicorn does not tell the translations of one CPU from another's.
   FlushTlb();
+}
+
+void Engine::SetExits(absl::Span<const uint64_t> addresses) {
+  // Unicorn does not write to them.
+  CHECK_EQ(uc_ctl_set_exits(uc_, const_cast<uint64_t*>(addresses.data()), addresses.size()),
+           UC_ERR_OK);
 }
 
 void Engine::FlushTlb() { CHECK_EQ(uc_ctl_flush_tlb(uc_), UC_ERR_OK); }

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -77,6 +78,7 @@ class Engine {
 
   // Makes `size` bytes at `host` the physical memory at `address` (4 KiB aligned).
   absl::Status MapMemory(uint64_t address, uint64_t size, std::byte* host);
+  // What was mapped, whole.
   absl::Status UnmapMemory(uint64_t address, uint64_t size);
   // Turns stage 2 translation on, with these values of VTTBR_EL2 and VTCR_EL2, in the CPUs that are
   // created or reset from now on.
@@ -94,9 +96,22 @@ class Engine {
  private:
   friend EngineCpu;
 
+  struct MappedMemory {
+    uint64_t size;
+    std::byte* host;
+  };
+
   explicit Engine(const EngineLayout& layout) : layout_(layout) {}
+  // A Unicorn without hooks and memory; the state that its CPU is to have at reset; the hooks.
   absl::Status OpenUnicorn();
+  absl::Status SetResetState();
   absl::Status AddHooks();
+  // Another Unicorn in place of one that gave up: with the same memory, and the CPU that was
+  // loaded. Where there is none, an error; then nothing is executed any more.
+  absl::Status Reopen();
+  absl::Status MapInUnicorn(uint64_t address, const MappedMemory& memory);
+  // The virtual addresses at which to stop.
+  void SetExits(absl::Span<const uint64_t> addresses);
   absl::StatusOr<Context> NewContext();
   EngineClient& client() const;
   static void BlockHook(uc_engine* uc, uint64_t pc, uint32_t size, void* user);
@@ -116,6 +131,7 @@ class Engine {
 
   const EngineLayout layout_;
   uc_engine* uc_ = nullptr;
+  std::map<uint64_t, MappedMemory> memory_;  // by physical address
   Context reset_state_;
   HookedRegions hooked_regions_;  // of BlockHook
 
@@ -125,7 +141,7 @@ class Engine {
   BlockCount block_count_;
   bool executes_ = false;
   bool stop_requested_ = false;
-  bool gave_up_ = false;  // unicorn_abort.h: nothing is executed any more
+  bool gave_up_ = false;  // nothing is executed any more
 };
 
 }  // namespace firn::software

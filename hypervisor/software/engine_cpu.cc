@@ -2,6 +2,7 @@
 #include "hypervisor/software/engine_cpu.h"
 
 #include <cstring>
+#include <optional>
 
 #include "absl/log/check.h"
 #include "absl/strings/str_cat.h"
@@ -50,20 +51,73 @@ absl::Status EngineCpu::Run(bool* stopped) {
   CHECK(client_ != nullptr);
   Load();
   *stopped = false;
-  if (engine_->gave_up_) return absl::InternalError("Unicorn gave up before");
-  const uint64_t from = pc();
   engine_->stop_requested_ = false;
-  engine_->executes_ = true;
-  uc_err error = UC_ERR_OK;
-  const absl::Status status = CatchUnicornAbort(
-      [&error, uc = engine_->uc_, from] { error = uc_emu_start(uc, from, 0, 0, 0); });
-  engine_->executes_ = false;
-  if (!status.ok()) {
-    engine_->gave_up_ = true;
-    return status;
+  const absl::StatusOr<bool> gave_up = Execute();
+  if (!gave_up.ok()) return gave_up.status();
+  if (*gave_up) {
+    if (absl::Status status = RunInSteps(); !status.ok()) return status;
   }
   *stopped = stop_requested();
-  return UnicornStatus(error, absl::StrCat("emu_start at pc 0x", absl::Hex(pc())));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> EngineCpu::Execute() {
+  if (engine_->gave_up_) return absl::InternalError("Unicorn gave up before");
+  uc_err error = UC_ERR_OK;
+  engine_->executes_ = true;
+  const std::optional<UnicornAbort> abort = CatchUnicornAbort(
+      [&error, uc = engine_->uc_, from = pc()] { error = uc_emu_start(uc, from, 0, 0, 0); });
+  engine_->executes_ = false;
+  if (abort) {
+    if (abort->translating) return true;
+    engine_->gave_up_ = true;
+    return absl::InternalError(absl::StrCat("Unicorn gave up: ", abort->what));
+  }
+  if (error != UC_ERR_OK) {
+    return UnicornStatus(error, absl::StrCat("emu_start, now at pc 0x", absl::Hex(pc())));
+  }
+  return false;
+}
+
+// Unicorn translates a block as a whole. Stopped after each of its instructions, it gives up with
+// the one at the PC that it cannot translate. (WFI in a step is as WFI that an event ends at once.)
+absl::Status EngineCpu::RunInSteps() {
+  bool in_steps = true;
+  if (absl::Status status = engine_->Reopen(); !status.ok()) return status;
+  for (;;) {
+    const uint64_t from = pc(), next = from + 4;
+    if (in_steps) engine_->SetExits({next});
+    const absl::StatusOr<bool> gave_up = Execute();
+    if (!gave_up.ok()) return gave_up.status();
+    if (*gave_up) {
+      if (absl::Status status = engine_->Reopen(); !status.ok()) return status;
+      const bool is_first = in_steps && pc() == from;
+      if (is_first) TakeUndefined();
+      in_steps = !is_first;
+      if (stop_requested()) return absl::OkStatus();
+      continue;
+    }
+    if (!in_steps) return absl::OkStatus();
+    if (stop_requested() || pc() != next) break;
+  }
+  engine_->SetExits({});
+  engine_->DropAllCode();  // it stops there
+  return absl::OkStatus();
+}
+
+void EngineCpu::TakeUndefined() {
+  constexpr uint32_t kUnknown = 1u << 25;  // ESR_ELx: EC 0, IL
+  constexpr uint32_t kTargetEl = 1;
+  engine_->SaveContext(context_);
+  std::byte* record = InContext(engine_->layout_.exception_offset);
+  memcpy(record, &kUnknown, sizeof(kUnknown));
+  memcpy(record + 16, &kTargetEl, sizeof(kTargetEl));
+  engine_->RestoreContext(context_);
+  // None of a block that was counted is left.
+  engine_->block_count_.end = engine_->block_count_.start;
+  engine_->executes_ = true;
+  client_->OnException(Exception::kUndefined);
+  engine_->executes_ = false;
 }
 
 void EngineCpu::Stop() {

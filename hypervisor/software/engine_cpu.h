@@ -44,7 +44,8 @@ class EngineClient {
   virtual ~EngineClient() = default;
   // A block at virtual address `pc` is about to execute, and the countdown has run out.
   virtual void OnCountdown(uint64_t pc) = 0;
-  // An exception. PC is behind the instruction for SVC, HVC and SMC, at it for the rest.
+  // An exception, undefined instructions that Unicorn gives up at among them. PC is behind the
+  // instruction for SVC, HVC and SMC, at it for the rest.
   virtual void OnException(Exception exception) = 0;
   // MRS and MSR of a register that Unicorn knows. True: done here.
   virtual bool OnMrs(SystemRegister reg, uint64_t* value) = 0;
@@ -137,6 +138,12 @@ class EngineCpu {
   }
   uint64_t Read(int reg) const;
   void Write(int reg, uint64_t value);
+  // Executes from the PC. True if Unicorn gave up at an instruction of the block at the PC.
+  absl::StatusOr<bool> Execute();
+  // Then: as Run, on another Unicorn.
+  absl::Status RunInSteps();
+  // Has the client take an exception for the instruction at the PC.
+  void TakeUndefined();
 
   Engine* const engine_;
   EngineClient* const client_;

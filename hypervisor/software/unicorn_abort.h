@@ -5,16 +5,24 @@
 #ifndef FIRN_HYPERVISOR_SOFTWARE_UNICORN_ABORT_H_
 #define FIRN_HYPERVISOR_SOFTWARE_UNICORN_ABORT_H_
 
+#include <optional>
+#include <string>
+
 #include "absl/functional/function_ref.h"
-#include "absl/status/status.h"
 
 namespace firn::software {
 
-// Calls `function`. Internal, with what Unicorn said, where Unicorn gave up in it: it then is left
-// as it was, and its engine must not execute any more (EngineCpu::Run refuses). No destructor of
-// what `function` has on the stack is called. May not be nested. Anywhere else, Unicorn still
-// ends the process. Thread-safe.
-absl::Status CatchUnicornAbort(absl::FunctionRef<void()> function);
+struct UnicornAbort {
+  std::string what;  // Unicorn's words
+  // It was translating: no instruction of the block at the PC has been executed, and the registers
+  // are those before it. Else nothing is known of them.
+  bool translating = false;
+};
+
+// Calls `function`, and tells where Unicorn gave up in it: it then is left as it was, and that
+// engine must not execute any more. No destructor of what `function` has on the stack is called.
+// May not be nested. Anywhere else, Unicorn still ends the process. Thread-safe.
+std::optional<UnicornAbort> CatchUnicornAbort(absl::FunctionRef<void()> function);
 
 }  // namespace firn::software
 

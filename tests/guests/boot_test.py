@@ -142,9 +142,9 @@ class WorkTest(GuestTest):
     def test_fresh_programs(self):
         self.boot("processes", "--cpus", "2", words=["firn.seed=5"])
 
-    def test_gic_instructions_belong_to_the_kernel(self):
-        outcome = self.boot("gic-at-el0")
-        self.assertEqual(outcome.lines("FIRN-EL0"), ["21 tried, 0 failures"])
+    def test_undefined_instructions_are_signals(self):
+        outcome = self.boot("undefined-at-el0")
+        self.assertEqual(outcome.lines("FIRN-EL0"), ["25 tried, 0 failures"])
 
     def test_debugger_steps_through_a_program(self):
         outcome = self.boot("single-step", "--cpus", "2")

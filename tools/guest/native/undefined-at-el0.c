@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
-// The GIC's instructions and registers belong to EL1: a program that tries them gets SIGILL at that
-// instruction, and interrupts go on.
+// A program that tries what belongs to EL1, as the GIC's instructions and registers do, or what is no
+// instruction gets SIGILL at that instruction, and interrupts go on.
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -63,6 +63,12 @@ int main(void) {
   TRY("mrs %1, s3_1_c12_c0_2");  // ICC_PCR_EL1
   TRY("msr s3_1_c12_c0_2, %1");
   TRY("mrs %1, s3_0_c12_c14_0");  // ICC_PPI_PRIORITYR0_EL1
+
+  // Among FP16 operations, but none: Unicorn does not know that.
+  TRY(".inst 0x2ed61cd8");
+  TRY(".inst 0x0ef9f800");
+  TRY(".inst 0x6edd0fa6");
+  TRY(".inst 0x5ef96b15");
 
   const struct timespec nap = {.tv_nsec = 50 * 1000 * 1000};
   nanosleep(&nap, NULL);  // the timer's interrupt still comes
