@@ -3,6 +3,13 @@
 #ifndef FIRN_BAZEL_HEADERS_COMMON_H_
 #define FIRN_BAZEL_HEADERS_COMMON_H_
 
+// What protoc's headers include, of protobuf-lite.
+#include <google/protobuf/extension_set.h>
+#include <google/protobuf/generated_message_util.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/message_lite.h>
+#include <google/protobuf/repeated_field.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
