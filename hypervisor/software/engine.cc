@@ -8,11 +8,11 @@
 #include "hypervisor/software/engine_cpu.h"
 #include "hypervisor/software/page_size.h"
 #include "hypervisor/software/system_registers.h"
+#include "hypervisor/software/translation_buffer.h"
 
 namespace firn::software {
 namespace {
 
-constexpr uint32_t kTranslationBufferBytes = 64u << 20;
 constexpr uint32_t kResetPstate = 0x3c5;  // EL1h, DAIF masked
 
 // SCR_EL3: EL2 and below are Non-secure, AArch64 and may use HVC.
@@ -57,7 +57,10 @@ absl::Status Engine::OpenUnicorn() {
   status.Update(UnicornStatus(uc_ctl_exits_enable(uc_), "exits_enable"));
   status.Update(UnicornStatus(uc_ctl_set_tcg_buffer_size(uc_, kTranslationBufferBytes),
                               "set_tcg_buffer_size"));
-  return status;
+  if (!status.ok()) return status;
+  // A new Unicorn does not know that its buffer is in use: when it first is full, it would begin anew
+  // in it, without forgetting what is there. Only after a flush does it flush then.
+  return UnicornStatus(uc_ctl_flush_tb(uc_), "flush_tb");
 }
 
 absl::Status Engine::SetResetState() {
