@@ -58,8 +58,8 @@ absl::Status Engine::OpenUnicorn() {
   status.Update(UnicornStatus(uc_ctl_set_tcg_buffer_size(uc_, kTranslationBufferBytes),
                               "set_tcg_buffer_size"));
   if (!status.ok()) return status;
-  // A new Unicorn does not know that its buffer is in use: when it first is full, it would begin anew
-  // in it, without forgetting what is there. Only after a flush does it flush then.
+  // A new Unicorn does not know that its buffer is in use: when it first is full, it would begin
+  // anew in it, without forgetting what is there. Only after a flush does it flush then.
   return UnicornStatus(uc_ctl_flush_tb(uc_), "flush_tb");
 }
 

@@ -10,7 +10,7 @@
 namespace firn::software {
 
 void ClearMemory(std::byte* begin, size_t size) {
-  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto address = reinterpret_cast<uintptr_t>(begin);
   const uintptr_t first = (address + page - 1) & ~(page - 1), last = (address + size) & ~(page - 1);
   std::byte* const whole_pages = begin + (first - address);
