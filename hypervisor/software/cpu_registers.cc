@@ -31,6 +31,11 @@ bool IsPmu(SystemRegister reg) {
          (reg.op1 == 3 && reg.crn == 14 && reg.crm >= 8);
 }
 
+// RNDR and RNDRRS, which the ID registers hide; Unicorn's values are the host's.
+bool IsRandomNumber(SystemRegister reg) {
+  return reg.op0 == 3 && reg.op1 == 3 && reg.crn == 2 && reg.crm == 4 && reg.op2 <= 1;
+}
+
 bool IsTlbi(SystemRegister reg) { return reg.op0 == 1 && reg.op1 == 0 && reg.crn == 8; }
 
 // TLBI VAE1, VAAE1, VALE1, VAALE1.
@@ -79,6 +84,10 @@ bool Cpu::OnMrs(SystemRegister reg, uint64_t* value) {
   if (IsPmu(reg)) {
     *value = 0;
     return engine_cpu_->current_el() > 0;  // at EL0 Unicorn traps it to EL1
+  }
+  if (IsRandomNumber(reg)) {
+    *value = 0;
+    return true;
   }
   if (reg == reg::kCtrEl0) {
     // Data caches need no cleaning for instruction fetches; instruction caches need IC.

@@ -99,6 +99,14 @@ TEST(ExceptionsTest, HiddenFeaturesCannotBeUsed) {
   EXPECT_THAT(guest.reports(), ElementsAre(kFpen, 0, 0));
 }
 
+// They would be another run's.
+TEST(ExceptionsTest, RandomNumbersAreNone) {
+  Guest guest("exceptions");
+  guest.Start(0, "use_random");
+  EXPECT_TRUE(guest.Run().powered_off());
+  EXPECT_THAT(guest.reports(), ElementsAre(0, 0));
+}
+
 // Encodings of no instruction for which Unicorn ends the process, were it not kept from it.
 TEST(ExceptionsTest, UndefinedWhereUnicornGivesUp) {
   for (const std::string_view label : {"fp16_of_no_instruction", "fp16_misc_of_no_instruction"}) {

@@ -70,6 +70,17 @@ use_hidden:
     report x0
     power_off
 
+// Random numbers, which ID registers hide: RNDR and RNDRRS.
+.global use_random
+use_random:
+    mov x0, #1
+    mrs x0, s3_3_c2_c4_0
+    report x0
+    mov x0, #1
+    mrs x0, s3_3_c2_c4_1
+    report x0
+    power_off
+
 // Sets a breakpoint at a function and a watchpoint at x1, turns both on, calls it and stores at x1;
 // reports what the registers are then, and one that is not there.
 .global set_breakpoints
