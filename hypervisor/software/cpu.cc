@@ -72,7 +72,7 @@ absl::StatusOr<SliceEnd> Cpu::RunSlice(uint64_t budget) {
       power_ = Power::kWaiting;
       return SliceEnd::kWaiting;
     }
-    // Stopped only to drop stale code: go on with the same slice.
+    // Stopped only to drop stale code, or by EngineCpu::Run itself: go on with the same slice.
     if (clock_->instructions() >= slice_end_ || bus_->attention()) return SliceEnd::kPreempted;
   }
 }

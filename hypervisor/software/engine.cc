@@ -7,12 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "hypervisor/software/engine_cpu.h"
 #include "hypervisor/software/page_size.h"
+#include "hypervisor/software/syndrome.h"
 #include "hypervisor/software/system_registers.h"
 #include "hypervisor/software/translation_buffer.h"
 
 namespace firn::software {
 namespace {
 
+constexpr uint64_t kInstructionBytes = 4;
 constexpr uint32_t kResetPstate = 0x3c5;  // EL1h, DAIF masked
 
 // SCR_EL3: EL2 and below are Non-secure, AArch64 and may use HVC.
@@ -104,7 +106,9 @@ void Engine::TranslatedHook(uc_engine*, uc_tb* block, uc_tb*, void* user) {
 }
 
 void Engine::InterruptHook(uc_engine*, uint32_t number, void* user) {
-  static_cast<Engine*>(user)->client().OnException(static_cast<Exception>(number));
+  Engine* engine = static_cast<Engine*>(user);
+  const auto exception = static_cast<Exception>(number);
+  if (!engine->EndsStep(exception)) engine->client().OnException(exception);
 }
 
 uint32_t Engine::MrsHook(uc_engine* uc, uc_arm64_reg rt, const uc_arm64_cp_reg* reg, void* user) {
@@ -155,6 +159,7 @@ std::string Engine::Version() {
 absl::Status Engine::Reopen() {
   const EngineCpu* const cpu = loaded_;
   PutAway();
+  step_.reset();
   uc_engine* const former = std::exchange(uc_, nullptr);
   absl::Status status = OpenUnicorn();
   if (status.ok()) status = AddHooks();
@@ -162,9 +167,9 @@ absl::Status Engine::Reopen() {
     if (status.ok()) status = MapInUnicorn(address, memory);
   }
   if (!status.ok()) {
-    if (uc_ != nullptr) uc_close(uc_);
-    uc_ = former;
     gave_up_ = true;
+    if (uc_ == nullptr) uc_ = former;
+    if (uc_ != former) uc_close(former);
     return status;
   }
   uc_close(former);
@@ -223,10 +228,22 @@ void Engine::Load(const EngineCpu& cpu) {
   FlushTlb();
 }
 
-void Engine::SetExits(absl::Span<const uint64_t> addresses) {
-  // Unicorn does not write to them.
-  CHECK_EQ(uc_ctl_set_exits(uc_, const_cast<uint64_t*>(addresses.data()), addresses.size()),
-           UC_ERR_OK);
+void Engine::SetStep(std::optional<uint64_t> address) {
+  step_ = address;
+  uint64_t exit = address.value_or(0) + kInstructionBytes;
+  CHECK_EQ(uc_ctl_set_exits(uc_, &exit, address ? 1 : 0), UC_ERR_OK);
+}
+
+// Unicorn executes WFI at an address where it is to stop. That is trapped where EL0 may not.
+bool Engine::EndsStep(Exception exception) {
+  if (!step_ || exception != Exception::kUndefined || loaded_->pc() != *step_ ||
+      SyndromeClass(loaded_->exception().syndrome) != kEcTrappedWf) {
+    return false;
+  }
+  const uint64_t next = *step_ + kInstructionBytes;
+  uc_reg_write(uc_, UC_ARM64_REG_PC, &next);
+  uc_emu_stop(uc_);
+  return true;
 }
 
 void Engine::FlushTlb() { CHECK_EQ(uc_ctl_flush_tlb(uc_), UC_ERR_OK); }

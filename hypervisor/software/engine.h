@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,7 @@ namespace firn::software {
 
 class EngineClient;
 class EngineCpu;
+enum class Exception : uint32_t;
 
 // What the engine keeps while it executes, at the start of each block: the hottest path there is.
 struct BlockCount {
@@ -110,8 +112,10 @@ class Engine {
   // loaded. Where there is none, an error; then nothing is executed any more.
   absl::Status Reopen();
   absl::Status MapInUnicorn(uint64_t address, const MappedMemory& memory);
-  // The virtual addresses at which to stop.
-  void SetExits(absl::Span<const uint64_t> addresses);
+  // What is executed stops after the instruction at this virtual address, unless that takes an
+  // exception or branches; none: goes on.
+  void SetStep(std::optional<uint64_t> address);
+  bool EndsStep(Exception exception);
   absl::StatusOr<Context> NewContext();
   EngineClient& client() const;
   static void BlockHook(uc_engine* uc, uint64_t pc, uint32_t size, void* user);
@@ -139,6 +143,7 @@ class Engine {
   // account.
   const EngineCpu* loaded_ = nullptr;
   BlockCount block_count_;
+  std::optional<uint64_t> step_;
   bool executes_ = false;
   bool stop_requested_ = false;
   bool gave_up_ = false;  // nothing is executed any more

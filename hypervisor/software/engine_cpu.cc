@@ -80,27 +80,24 @@ absl::StatusOr<bool> EngineCpu::Execute() {
 }
 
 // Unicorn translates a block as a whole. Stopped after each of its instructions, it gives up with
-// the one at the PC that it cannot translate. (WFI in a step is as WFI that an event ends at once.)
+// the one at the PC that it cannot translate.
 absl::Status EngineCpu::RunInSteps() {
-  bool in_steps = true;
   if (absl::Status status = engine_->Reopen(); !status.ok()) return status;
-  for (;;) {
-    const uint64_t from = pc(), next = from + 4;
-    if (in_steps) engine_->SetExits({next});
+  while (true) {
+    const uint64_t from = pc();
+    engine_->SetStep(from);
     const absl::StatusOr<bool> gave_up = Execute();
     if (!gave_up.ok()) return gave_up.status();
     if (*gave_up) {
       if (absl::Status status = engine_->Reopen(); !status.ok()) return status;
-      const bool is_first = in_steps && pc() == from;
-      if (is_first) TakeUndefined();
-      in_steps = !is_first;
-      if (stop_requested()) return absl::OkStatus();
-      continue;
+      if (pc() != from) continue;  // in another block
+      TakeUndefined();
+      engine_->stop_requested_ = true;
+      return absl::OkStatus();
     }
-    if (!in_steps) return absl::OkStatus();
-    if (stop_requested() || pc() != next) break;
+    if (stop_requested() || pc() != from + 4) break;
   }
-  engine_->SetExits({});
+  engine_->SetStep(std::nullopt);
   engine_->DropAllCode();  // it stops there
   return absl::OkStatus();
 }

@@ -74,7 +74,8 @@ class EngineCpu {
   // called while another CPU executes.
   void SetEntry(uint64_t pc, uint64_t x0);
 
-  // Executes from the PC until Stop, or until WFI: then `*stopped` is false.
+  // Executes from the PC until Stop, or until WFI: then `*stopped` is false. Also returns as if
+  // stopped where it should go on: after an exception of an instruction that Unicorn gives up at.
   absl::Status Run(bool* stopped);
   // Makes Run return before the next block. Only while Run is in progress.
   void Stop();
@@ -140,7 +141,7 @@ class EngineCpu {
   void Write(int reg, uint64_t value);
   // Executes from the PC. True if Unicorn gave up at an instruction of the block at the PC.
   absl::StatusOr<bool> Execute();
-  // Then: as Run, on another Unicorn.
+  // Then, on another Unicorn: goes to it, and has it taken as undefined.
   absl::Status RunInSteps();
   // Has the client take an exception for the instruction at the PC.
   void TakeUndefined();

@@ -9,6 +9,7 @@ namespace firn::software {
 
 enum ExceptionClass : uint32_t {
   kEcUnknown = 0x00,
+  kEcTrappedWf = 0x01,  // WFI, WFE
   kEcInstructionAbortLower = 0x20,
   kEcInstructionAbortSame = 0x21,
   kEcDataAbortLower = 0x24,
