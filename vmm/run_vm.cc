@@ -20,6 +20,7 @@
 #include "vmm/console/console_input.h"
 #include "vmm/console/console_output.h"
 #include "vmm/console/terminal.h"
+#include "vmm/file_uses.h"
 #include "vmm/host_probe.h"
 #include "vmm/hypervisor_choice.h"
 #include "vmm/instruction_stops.h"
@@ -94,8 +95,22 @@ class Session {
     });
   }
 
+  absl::Status CheckFiles() const {
+    std::vector<FileUse> inputs = InputsOf(config_), outputs = OutputsOf(config_);
+    if (options_.config_path) inputs.push_back({"the configuration", *options_.config_path});
+    if (snapshot_ != nullptr) {
+      for (const SnapshotLayer& layer : snapshot_->layers()) {
+        inputs.push_back({"the snapshot", layer.paths.state});
+        inputs.push_back({"the snapshot", layer.paths.memory});
+      }
+    }
+    if (options_.stats_path) outputs.push_back({"--stats", *options_.stats_path});
+    return CheckFilesAreApart(inputs, outputs);
+  }
+
   absl::Status MakeMachine() {
-    absl::Status status = OpenHost();
+    absl::Status status = CheckFiles();
+    if (status.ok()) status = OpenHost();
     if (status.ok()) status = CreateMachine();
     if (status.ok()) Note(stats_.interrupt_controller);
     return status;

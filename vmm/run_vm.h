@@ -23,6 +23,7 @@ namespace firn {
 inline constexpr uint64_t kDefaultSeed = 0;
 
 struct RunOptions {
+  std::optional<std::string> config_path;  // where the configuration was read; not written to
   std::optional<std::string> stats_path;
   std::optional<std::string> api_sock;  // where the control API listens (vmm/api)
   bool trace = false;                   // say each phase of saves and restores

@@ -164,6 +164,24 @@ class OtherFilesTest(BadInputTest):
     def test_stats_file_unwritable(self):
         self.refused_run("/no/folder/stats", "--stats=/no/folder/stats")
 
+    def test_outputs_over_inputs(self):
+        """Neither is touched, whatever name an output has."""
+        disk = self.blank_disk(size_mib=1)
+        config = self.folder / "vm.json"
+        config.write_text(f'{{"boot-source": {{"kernel_image_path": "{guest.kernel_image()}"}}}}')
+        link = self.folder / "link"
+        link.symlink_to(disk)
+        for expected, arguments in (
+                ("--console .*link would overwrite a disk", (f"--disk={disk},ro", f"--console={link}")),
+                ("--stats .*disk.* would overwrite a disk", (f"--disk={disk}", f"--stats={disk}")),
+                ("--stats and --console are the same", ("--console=/tmp/new", "--stats=/tmp/../tmp/new"))):
+            with self.subTest(expected):
+                self.refused_run(expected, *arguments)
+        self.refused("would overwrite the configuration", "run", "--hypervisor=software",
+                     f"--config={config}", f"--console={config}")
+        self.refused("would overwrite the configuration", "fdt", f"--config={config}",
+                     f"--dtb={config}")
+
     def test_configuration_missing(self):
         self.refused("/no/config", "run", "--config=/no/config")
 

@@ -106,7 +106,8 @@ class BootTest(GuestTest):
         outcome = self.firn(*arguments)
         self.assertEqual(outcome.status, 0, str(outcome))
         built = subprocess.run(["dtc", "-I", "dts", "-O", "dtb"], input=outcome.stdout, check=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                               capture_output=True)
+        self.assertEqual(built.stderr, b"")
 
         def sorted_source(data):
             return subprocess.run(["dtc", "-s", "-I", "dtb", "-O", "dts"], input=data, check=True,

@@ -16,6 +16,7 @@
 #include "vmm/commands/vm_flags.h"
 #include "vmm/config/config.h"
 #include "vmm/config/config_json.h"
+#include "vmm/file_uses.h"
 #include "vmm/machine/device_plan.h"
 #include "vmm/machine/stats.h"
 
@@ -81,6 +82,15 @@ int FdtCommand(absl::Span<const std::string_view> arguments, Timeline&) {
     return kExitError;
   }
   if (const auto path = flags->Get("dtb")) {
+    std::vector<FileUse> inputs = InputsOf(*config);
+    if (const auto from = flags->Get("config")) {
+      inputs.push_back({"the configuration", std::string(*from)});
+    }
+    status = CheckFilesAreApart(inputs, {{"--dtb", std::string(*path)}});
+    if (!status.ok()) {
+      PrintError(status);
+      return kExitError;
+    }
     status = WriteFileAtomically(std::string(*path),
                                  {reinterpret_cast<const char*>(blob->data()), blob->size()});
     if (status.ok()) return kExitPowerOff;

@@ -4,6 +4,8 @@
 #include <libfdt.h>
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/strings/ascii.h"
@@ -57,6 +59,20 @@ std::string ValueText(std::string_view value) {
   return absl::StrCat("[", text, "]");
 }
 
+// dtc takes numbers for phandles only where it need not look behind them. Nothing where a cell is
+// no phandle.
+std::optional<std::string> ReferencesText(const void* fdt, std::string_view value) {
+  std::string text;
+  for (size_t i = 0; i + sizeof(fdt32_t) <= value.size(); i += sizeof(fdt32_t)) {
+    const uint32_t phandle = fdt32_ld(reinterpret_cast<const fdt32_t*>(value.data() + i));
+    char path[256];
+    const int node = fdt_node_offset_by_phandle(fdt, phandle);
+    if (node < 0 || fdt_get_path(fdt, node, path, sizeof(path)) != 0) return std::nullopt;
+    absl::StrAppend(&text, i == 0 ? "" : " ", "&{", path, "}");
+  }
+  return absl::StrCat("<", text, ">");
+}
+
 absl::Status AppendProperties(const void* fdt, int node, std::string_view indent,
                               std::string& text) {
   int property = 0;
@@ -67,8 +83,10 @@ absl::Status AppendProperties(const void* fdt, int node, std::string_view indent
     if (value == nullptr) return absl::InvalidArgumentError(fdt_strerror(size));
     absl::StrAppend(&text, indent, name);
     if (size > 0) {
-      absl::StrAppend(&text, " = ",
-                      ValueText({static_cast<const char*>(value), static_cast<size_t>(size)}));
+      const std::string_view bytes(static_cast<const char*>(value), static_cast<size_t>(size));
+      std::optional<std::string> references;
+      if (std::string_view(name) == "clocks") references = ReferencesText(fdt, bytes);
+      absl::StrAppend(&text, " = ", references ? *references : ValueText(bytes));
     }
     absl::StrAppend(&text, ";\n");
   }

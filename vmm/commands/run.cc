@@ -101,6 +101,7 @@ int RunCommand(absl::Span<const std::string_view> arguments, Timeline& timeline)
       return kExitError;
     }
     config = *std::move(loaded);
+    options.config_path = *path;
   }
   absl::Status status = ApplyVmFlags(*flags, config);
   if (!status.ok()) return UsageError("run", status.message());

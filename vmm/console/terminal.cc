@@ -18,7 +18,10 @@
 namespace firn {
 namespace {
 
-constexpr int kDeadlySignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+// Those that end a process by themselves, and that nothing else in firn handles.
+constexpr int kDeadlySignals[] = {SIGSEGV, SIGBUS,    SIGILL,    SIGFPE,  SIGABRT, SIGSYS,
+                                  SIGTRAP, SIGXCPU,   SIGXFSZ,   SIGALRM, SIGPROF, SIGPOLL,
+                                  SIGPWR,  SIGVTALRM, SIGSTKFLT, SIGUSR1, SIGUSR2};
 constexpr char kEscape = 0x01;  // Ctrl-A
 
 // For signal handlers: the terminal that is raw, or -1, and its former settings.

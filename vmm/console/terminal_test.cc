@@ -97,7 +97,9 @@ TEST_P(DeadlySignalTest, PutsTheTerminalBackAndStillKills) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DeadlySignalTest,
-                         ::testing::Values(SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT));
+                         ::testing::Values(SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS,
+                                           SIGTRAP, SIGXCPU, SIGXFSZ, SIGALRM, SIGPROF, SIGPOLL,
+                                           SIGPWR, SIGVTALRM, SIGSTKFLT, SIGUSR1, SIGUSR2));
 
 TEST(EscapeParserTest, PassesWhatIsTyped) {
   EscapeParser parser;
