@@ -68,8 +68,9 @@ absl::StatusOr<std::unique_ptr<Gicv5>> Gicv5::Create(Vm& vm,
   const absl::Status has_irs = (*device)->HasAttr(kvm::kVgicGrpAddr, kvm::kVgicV5AddrTypeIrs);
   if (GetErrno(has_irs) == ENXIO) {
     return absl::FailedPreconditionError(
-        "this host's kernel has a GICv5 for guests with PPIs alone (Linux 7.1 to 7.3), and Linux "
-        "as a guest needs SPIs and LPIs: use Linux 7.4 or later, or the software hypervisor");
+        "the GICv5 for guests has PPIs alone here (Linux 7.1 to 7.3, or dialect a of the software "
+        "hypervisor), and Linux as a guest needs SPIs and LPIs: use Linux 7.4 or later, or the "
+        "software hypervisor in another dialect");
   }
   if (!has_irs.ok()) return Annotate(has_irs, "GICv5: probing for the IRS address");
 

@@ -41,7 +41,9 @@ constexpr FlagSpec kVmFlags[] = {
     {"seed", "N",
      "software with a virtual clock: the seed of the guest's random numbers\n"
      "(default 0)"},
-    {"stop-at", "N", "software only: stop after N instructions, with status 5"},
+    {"stop-at", "N",
+     "software only: stop after N instructions and those to the next branch,\n"
+     "with status 5; counted from each boot"},
     {"dialect", "NAME",
      "software only: VGICv5's interface as in Linux 7.1 to 7.3 (a), in its\n"
      "two postings (b1, b), or in Linux 7.4 (c, the default)"},

@@ -112,8 +112,8 @@ absl::StatusOr<Disk> OpenDisk(const std::string& path, bool read_only) {
     if (errno != EWOULDBLOCK) return ErrnoStatus(errno, absl::StrCat("flock disk ", path));
     return absl::FailedPreconditionError(
         absl::StrCat("disk ", path,
-                     " is in use by another guest; stop that one, or attach a copy, or attach it "
-                     "read-only to all of them"));
+                     " is in use by another guest, or attached twice; stop that one, or attach a "
+                     "copy, or attach it read-only each time"));
   }
   return Disk{.file = std::make_unique<PosixDiskFile>(std::move(fd)),
               .size = *size,
